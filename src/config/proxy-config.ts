@@ -1,0 +1,58 @@
+/** The effective configuration: one frozen value that every part of the program reads. Durations are milliseconds. */
+import type { IpFamily } from "../model/types.ts";
+
+export type ProxyMode = "iptables" | "ipvs" | "nftables" | "userspace";
+export type DetectLocalMode = "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix";
+
+/** A listening address; `undefined` in ProxyConfig means the server is disabled. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ProxyConfig {
+  readonly mode: ProxyMode;
+  /** Canonical address; the unspecified address of a family when not set. */
+  readonly bindAddress: string;
+  readonly hostnameOverride: string;
+  readonly healthz: ListenAddress | undefined;
+  readonly metrics: ListenAddress | undefined;
+  readonly bindAddressHardFail: boolean;
+  readonly enableProfiling: boolean;
+  readonly client: {
+    readonly kubeconfig: string;
+    readonly master: string;
+    readonly qps: number;
+    readonly burst: number;
+  };
+  /** `--manifests DIR`; empty = watch an API server. */
+  readonly manifests: string;
+  readonly logging: { readonly format: "text" | "json"; readonly verbosity: number };
+  readonly syncPeriodMs: number;
+  readonly minSyncPeriodMs: number;
+  readonly masqueradeAll: boolean;
+  readonly masqueradeBit: number;
+  readonly localhostNodePorts: boolean;
+  readonly detectLocalMode: DetectLocalMode;
+  /** First CIDR of each family; empty string = none. */
+  readonly clusterCIDR: Readonly<Record<IpFamily, string>>;
+  readonly bridgeInterface: string;
+  readonly interfaceNamePrefix: string;
+  /** Canonical CIDRs and the keyword `primary`; empty = all addresses. */
+  readonly nodePortAddresses: readonly string[];
+  readonly oomScoreAdj: number;
+  readonly conntrack: {
+    readonly maxPerCore: number;
+    readonly min: number;
+    readonly tcpEstablishedTimeoutMs: number;
+    readonly tcpCloseWaitTimeoutMs: number;
+    readonly tcpBeLiberal: boolean;
+    readonly udpTimeoutMs: number;
+    readonly udpStreamTimeoutMs: number;
+  };
+  readonly configSyncPeriodMs: number;
+  readonly featureGates: Readonly<Record<string, boolean>>;
+}
+
+/** What the command line asks for. */
+export type Action = "run" | "cleanup" | "init-only";
