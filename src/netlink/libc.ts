@@ -1,0 +1,54 @@
+/** The libc calls that Node lacks; the only file that uses koffi. Each throws a NetlinkError with the errno. */
+import { constants } from "node:os";
+import koffi from "koffi";
+import { NetlinkError } from "./errors.ts";
+
+const libc = koffi.load(null);
+
+const nativeSocket = libc.func("int socket(int domain, int type, int protocol)");
+const nativeConnect = libc.func("int connect(int fd, const void *address, uint32_t length)");
+const nativeSetsockopt = libc.func(
+  "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
+);
+const nativeSend = libc.func("intptr_t send(int fd, const void *buffer, size_t length, int flags)");
+const nativeRecv = libc.func("intptr_t recv(int fd, void *buffer, size_t length, int flags)");
+
+const { EINTR } = constants.errno;
+
+/** socket(2); returns a descriptor. */
+export function socket(domain: number, type: number, protocol: number): number {
+  return retried("open netlink socket", () => nativeSocket(domain, type, protocol));
+}
+
+/** connect(2) to a struct sockaddr given as bytes. */
+export function connect(fd: number, address: Uint8Array): void {
+  retried("connect netlink socket", () => nativeConnect(fd, address, address.length));
+}
+
+/** setsockopt(2) with an int value. */
+export function setsockopt(fd: number, level: number, name: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  retried(`set netlink socket option ${level}/${name}`, () =>
+    nativeSetsockopt(fd, level, name, bytes, bytes.length),
+  );
+}
+
+/** send(2); returns the bytes sent. */
+export function send(fd: number, bytes: Uint8Array, flags: number): number {
+  return retried("send netlink message", () => nativeSend(fd, bytes, bytes.length, flags));
+}
+
+/** recv(2) into `buffer`; returns the bytes received (the datagram's full length with MSG_TRUNC). */
+export function recv(fd: number, buffer: Uint8Array, flags: number): number {
+  return retried("receive netlink message", () => nativeRecv(fd, buffer, buffer.length, flags));
+}
+
+function retried(operation: string, call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (result >= 0) return result;
+    const errno = koffi.errno();
+    if (errno !== EINTR) throw new NetlinkError(operation, { errno });
+  }
+}
