@@ -1,0 +1,139 @@
+/** Command line and configuration file → what to do, with which configuration. Pure apart from reading the file. */
+import { ConfigError, showProblems } from "../config/config-error.ts";
+import { completePlatform } from "../config/defaults.ts";
+import { unknownGates } from "../config/feature-gates.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Action, ProxyConfig, ProxyMode } from "../config/proxy-config.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import type { KubeProxyConfiguration } from "../config/schema.ts";
+import { isProxyMode, validateConfiguration } from "../config/validate.ts";
+import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
+import { applyPorts } from "./deprecated-ports.ts";
+import { newDraft } from "./flag.ts";
+import { type GivenFlags, readValues } from "./flag-values.ts";
+import { warnAboutFlags } from "./flag-warnings.ts";
+import { FLAGS } from "./flags.ts";
+import { parseArguments } from "./program.ts";
+
+/** Modes that this version can run; the others are valid names. */
+const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables"];
+
+export interface Invocation {
+  readonly action: Action;
+  readonly config: ProxyConfig;
+  /** Things the operator should know; none of them keeps the program from running. */
+  readonly warnings: readonly string[];
+  /** The configuration file, if there is one. */
+  readonly configPath?: string;
+}
+
+/** Nothing to run: print `output` (help or version, with its last newline) or the one-line `error`, and exit. */
+export interface Exit {
+  readonly exit: 0 | 1;
+  readonly output?: string;
+  readonly error?: string;
+}
+
+/**
+ * Reads the arguments (without program name) and the file that --config names. A wrong flag, field or file gives
+ * `exit: 1` and an error of one line that names every wrong field, its value and what is allowed.
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  io: { readFile(path: string): string },
+): Invocation | Exit {
+  try {
+    const parsed = parseArguments(argv);
+    return "help" in parsed ? { exit: 0, output: parsed.help } : interpret(parsed.given, io);
+  } catch (error) {
+    if (error instanceof ConfigError) return { exit: 1, error: error.message };
+    throw error;
+  }
+}
+
+function interpret(given: GivenFlags, io: { readFile(path: string): string }): Invocation | Exit {
+  const values = readValues(given);
+  const draft = newDraft();
+  for (const [flag, value] of values) flag.store(draft, value);
+  const { command } = draft;
+  if (command.version !== "no") return { exit: 0, output: versionText(command.version) };
+  if (command.writeConfigTo !== "") {
+    throw new ConfigError("--write-config-to is not yet supported; nothing was written or started");
+  }
+
+  const configPath = command.config;
+  const warnings: string[] = [];
+  let proxy = draft.proxy;
+  if (configPath === "") {
+    warnings.push(...applyPorts(draft, given));
+  } else {
+    const file = loadFile(configPath, io);
+    proxy = file.config;
+    for (const [flag, value] of values) if (flag.besideFile) flag.store({ proxy, command }, value);
+    warnings.push(...file.warnings.map((text) => `${configPath}: ${text}`));
+  }
+  warnings.push(...warnAboutFlags(given, configPath !== ""));
+
+  const action: Action =
+    command.cleanup || command.cleanupIptables ? "cleanup" : command.initOnly ? "init-only" : "run";
+  completePlatform(proxy);
+  check(proxy, action, configPath);
+  const gates = Object.keys(proxy.featureGates);
+  if (gates.length > 0) warnings.push(`feature gates without effect in this version: ${gates.join(", ")}`);
+  return {
+    action,
+    config: resolveConfig(proxy, command),
+    warnings,
+    ...(configPath !== "" && { configPath }),
+  };
+}
+
+function loadFile(
+  path: string,
+  io: { readFile(path: string): string },
+): ReturnType<typeof loadConfiguration> {
+  let text: string;
+  try {
+    text = io.readFile(path);
+  } catch (cause) {
+    throw new ConfigError(
+      `--config: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+  try {
+    return loadConfiguration(text);
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    throw new ConfigError(`${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** Throws for everything wrong at once; without a file each field is called by its flag's name. */
+function check(proxy: KubeProxyConfiguration, action: Action, configPath: string): void {
+  const problems = validateConfiguration(proxy);
+  const { mode } = proxy;
+  // Cleanup removes the rules of every mode, whichever is configured.
+  if (action !== "cleanup" && isProxyMode(mode) && !RUNNABLE_MODES.includes(mode)) {
+    const allowed = `${RUNNABLE_MODES.join(" or ")} (${mode} is not yet in this version)`;
+    problems.push({ field: "mode", value: mode, allowed });
+  }
+  const named =
+    configPath === ""
+      ? problems.map((problem) => ({ ...problem, field: flagName(problem.field) }))
+      : problems;
+  const errors = unknownGates(Object.keys(proxy.featureGates));
+  if (named.length > 0) errors.unshift(showProblems(named));
+  if (errors.length > 0) throw new ConfigError(`${configPath && `${configPath}: `}${errors.join("; ")}`);
+}
+
+function flagName(field: string): string {
+  const flag = FLAGS.find(({ fields }) => (fields as readonly string[]).includes(field));
+  return flag === undefined ? field : `--${flag.name}`;
+}
+
+function versionText(request: "plain" | "raw"): string {
+  if (request === "plain") return `Kubernetes ${KUBERNETES_VERSION}\n`;
+  const raw = { kubernetes: KUBERNETES_VERSION, program: PROGRAM_NAME, version: PROGRAM_VERSION };
+  return `${JSON.stringify(raw)}\n`;
+}

@@ -1,0 +1,85 @@
+/** A valid configuration → the frozen value that the program runs on. */
+import { canonicalCidr, canonicalIp, familyOf } from "../model/address.ts";
+import type { IpFamily } from "../model/types.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import type { ProxyConfig, ProxyMode } from "./proxy-config.ts";
+import type { KubeProxyConfiguration } from "./schema.ts";
+import { isDetectLocalMode, isProxyMode } from "./validate.ts";
+
+/** What only the command line can say. */
+export interface Overrides {
+  readonly master: string;
+  readonly manifests: string;
+}
+
+/** Maps a validated configuration to the effective one. Of the per-mode sections only the chosen mode's counts. */
+export function resolveConfig(config: KubeProxyConfiguration, { master, manifests }: Overrides): ProxyConfig {
+  const mode = isProxyMode(config.mode) ? config.mode : "iptables";
+  const { kubeconfig, qps, burst } = config.clientConnection;
+  const { conntrack } = config;
+  return deepFreeze<ProxyConfig>({
+    mode,
+    bindAddress: canonicalIp(config.bindAddress) ?? "0.0.0.0",
+    hostnameOverride: config.hostnameOverride.trim().toLowerCase(),
+    healthz: parseListenAddress(config.healthzBindAddress),
+    metrics: parseListenAddress(config.metricsBindAddress),
+    bindAddressHardFail: config.bindAddressHardFail,
+    enableProfiling: config.enableProfiling,
+    client: { kubeconfig, master, qps, burst },
+    manifests,
+    logging: {
+      format: config.logging.format === "json" ? "json" : "text",
+      verbosity: config.logging.verbosity,
+    },
+    ...ofMode(config, mode),
+    localhostNodePorts: config.iptables.localhostNodePorts,
+    detectLocalMode: isDetectLocalMode(config.detectLocalMode) ? config.detectLocalMode : "ClusterCIDR",
+    clusterCIDR: clusterCidrs(config),
+    bridgeInterface: config.detectLocal.bridgeInterface,
+    interfaceNamePrefix: config.detectLocal.interfaceNamePrefix,
+    nodePortAddresses: config.nodePortAddresses.map((text) => canonicalCidr(text) ?? text),
+    oomScoreAdj: config.oomScoreAdj,
+    conntrack: {
+      maxPerCore: conntrack.maxPerCore,
+      min: conntrack.min,
+      tcpEstablishedTimeoutMs: conntrack.tcpEstablishedTimeout,
+      tcpCloseWaitTimeoutMs: conntrack.tcpCloseWaitTimeout,
+      tcpBeLiberal: conntrack.tcpBeLiberal,
+      udpTimeoutMs: conntrack.udpTimeout,
+      udpStreamTimeoutMs: conntrack.udpStreamTimeout,
+    },
+    configSyncPeriodMs: config.configSyncPeriod,
+    featureGates: { ...config.featureGates },
+  });
+}
+
+/** ipvs has periods of its own and borrows the masquerade settings of the iptables section. */
+function ofMode(
+  config: KubeProxyConfiguration,
+  mode: ProxyMode,
+): Pick<ProxyConfig, "syncPeriodMs" | "minSyncPeriodMs" | "masqueradeAll" | "masqueradeBit"> {
+  const masquerade = mode === "nftables" ? config.nftables : config.iptables;
+  const periods = mode === "nftables" ? config.nftables : mode === "ipvs" ? config.ipvs : config.iptables;
+  return {
+    syncPeriodMs: periods.syncPeriod,
+    minSyncPeriodMs: periods.minSyncPeriod,
+    masqueradeAll: masquerade.masqueradeAll,
+    masqueradeBit: masquerade.masqueradeBit,
+  };
+}
+
+/** Other modes of local detection leave the field unchecked, so it is not read there. */
+function clusterCidrs(config: KubeProxyConfiguration): Record<IpFamily, string> {
+  const result: Record<IpFamily, string> = { IPv4: "", IPv6: "" };
+  if (config.detectLocalMode !== "ClusterCIDR") return result;
+  for (const text of config.clusterCIDR.split(",")) {
+    const cidr = canonicalCidr(text);
+    if (cidr !== undefined) result[familyOf(cidr)] ||= cidr;
+  }
+  return result;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

@@ -1,0 +1,199 @@
+/** Checks a complete configuration; every problem is reported, not only the first. */
+import { canonicalCidr, canonicalIp, familyOf } from "../model/address.ts";
+import { KUBERNETES_VERSION } from "../version.ts";
+import { MAX_INT32 } from "./codecs.ts";
+import type { Problem } from "./config-error.ts";
+import { formatDuration } from "./duration.ts";
+import { LISTEN_ADDRESS_FORM, parseListenAddress } from "./listen-address.ts";
+import type { DetectLocalMode, ProxyMode } from "./proxy-config.ts";
+import type { FieldPath, KubeProxyConfiguration } from "./schema.ts";
+
+/** Modes that have a name; `userspace` is upstream's mode of 1.25 and earlier. */
+export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables", "userspace"];
+
+const DETECT_LOCAL_MODES: readonly DetectLocalMode[] = [
+  "ClusterCIDR",
+  "NodeCIDR",
+  "BridgeInterface",
+  "InterfaceNamePrefix",
+];
+
+export function isProxyMode(text: string): text is ProxyMode {
+  return (PROXY_MODES as readonly string[]).includes(text);
+}
+
+export function isDetectLocalMode(text: string): text is DetectLocalMode {
+  return (DETECT_LOCAL_MODES as readonly string[]).includes(text);
+}
+
+/** The empty text of a disabled server is valid; a file never holds one, its defaults have replaced it. */
+export function validateConfiguration(config: KubeProxyConfiguration): Problem[] {
+  return [
+    ...checkGeneral(config),
+    ...checkAddresses(config),
+    ...checkPeriods(config),
+    ...checkDetectLocal(config),
+    ...checkLimits(config),
+  ];
+}
+
+/** The problem when a check fails, as a list to spread. */
+function unless(valid: boolean, field: FieldPath, value: unknown, allowed: string): Problem[] {
+  return valid ? [] : [{ field, value, allowed }];
+}
+
+function inRange(field: FieldPath, value: number, min: number, max: number): Problem[] {
+  return unless(value >= min && value <= max, field, value, `from ${min} to ${max}`);
+}
+
+function notNegative(field: FieldPath, milliseconds: number): Problem[] {
+  return unless(milliseconds >= 0, field, formatDuration(milliseconds), "0s or longer");
+}
+
+function positive(field: FieldPath, milliseconds: number): Problem[] {
+  return unless(milliseconds > 0, field, formatDuration(milliseconds), "longer than 0s");
+}
+
+function checkGeneral(config: KubeProxyConfiguration): Problem[] {
+  const { mode, logging, hostnameOverride, showHiddenMetricsForVersion } = config;
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(KUBERNETES_VERSION) ?? [];
+  const previous = `${major}.${Number(minor) - 1}`;
+  return [
+    ...unless(isProxyMode(mode), "mode", mode, `one of ${PROXY_MODES.join(", ")} (lower case)`),
+    ...unless(["text", "json"].includes(logging.format), "logging.format", logging.format, "text or json"),
+    ...inRange("logging.verbosity", logging.verbosity, 0, MAX_INT32),
+    ...unless(
+      hostnameOverride === "" || hostnameOverride.trim() !== "",
+      "hostnameOverride",
+      hostnameOverride,
+      "a node name, not only blanks",
+    ),
+    ...unless(
+      ["", previous].includes(showHiddenMetricsForVersion),
+      "showHiddenMetricsForVersion",
+      showHiddenMetricsForVersion,
+      `empty or the previous minor version, ${previous}`,
+    ),
+    ...inRange("clientConnection.burst", config.clientConnection.burst, 0, MAX_INT32),
+  ];
+}
+
+function checkAddresses(config: KubeProxyConfiguration): Problem[] {
+  const { bindAddress, healthzBindAddress, metricsBindAddress, nodePortAddresses } = config;
+  const listens = (text: string): boolean => text === "" || parseListenAddress(text) !== undefined;
+  const isPrimary = nodePortAddresses.length === 1 && nodePortAddresses[0] === "primary";
+  const badNodePorts = isPrimary ? [] : nodePortAddresses.filter((text) => canonicalCidr(text) === undefined);
+  const badExcludes =
+    config.mode === "ipvs"
+      ? config.ipvs.excludeCIDRs.filter((text) => canonicalCidr(text) === undefined)
+      : [];
+  return [
+    ...unless(canonicalIp(bindAddress) !== undefined, "bindAddress", bindAddress, "an IP address"),
+    ...unless(listens(healthzBindAddress), "healthzBindAddress", healthzBindAddress, LISTEN_ADDRESS_FORM),
+    ...unless(listens(metricsBindAddress), "metricsBindAddress", metricsBindAddress, LISTEN_ADDRESS_FORM),
+    ...badNodePorts.flatMap((text) =>
+      unless(
+        false,
+        "nodePortAddresses",
+        text,
+        'a list of CIDRs such as 10.0.0.0/8, or the single word "primary"',
+      ),
+    ),
+    ...badExcludes.flatMap((text) => unless(false, "ipvs.excludeCIDRs", text, "a CIDR such as 10.0.0.0/8")),
+  ];
+}
+
+function checkPeriods(config: KubeProxyConfiguration): Problem[] {
+  const { iptables, ipvs, nftables } = config;
+  return [
+    ...positive("configSyncPeriod", config.configSyncPeriod),
+    ...checkSync("iptables", iptables),
+    ...(config.mode === "nftables" ? checkSync("nftables", nftables) : []),
+    ...(config.mode === "ipvs"
+      ? [
+          ...checkSync("ipvs", ipvs),
+          ...notNegative("ipvs.tcpTimeout", ipvs.tcpTimeout),
+          ...notNegative("ipvs.tcpFinTimeout", ipvs.tcpFinTimeout),
+          ...notNegative("ipvs.udpTimeout", ipvs.udpTimeout),
+        ]
+      : []),
+  ];
+}
+
+function checkSync(
+  section: "iptables" | "ipvs" | "nftables",
+  { syncPeriod, minSyncPeriod }: { readonly syncPeriod: number; readonly minSyncPeriod: number },
+): Problem[] {
+  const field: FieldPath = `${section}.minSyncPeriod`;
+  return [
+    ...positive(`${section}.syncPeriod`, syncPeriod),
+    ...unless(
+      minSyncPeriod >= 0 && minSyncPeriod <= syncPeriod,
+      field,
+      formatDuration(minSyncPeriod),
+      `from 0s to the sync period, ${formatDuration(syncPeriod)}`,
+    ),
+  ];
+}
+
+function checkDetectLocal(config: KubeProxyConfiguration): Problem[] {
+  const { detectLocalMode: mode, detectLocal, clusterCIDR } = config;
+  const { bridgeInterface, interfaceNamePrefix } = detectLocal;
+  if (!isDetectLocalMode(mode)) {
+    return unless(false, "detectLocalMode", mode, `one of ${DETECT_LOCAL_MODES.join(", ")}`);
+  }
+  if (mode === "ClusterCIDR") {
+    return unless(
+      clusterCIDR === "" || areClusterCidrs(clusterCIDR.split(",")),
+      "clusterCIDR",
+      clusterCIDR,
+      "one CIDR, or one of each IP family separated by a comma without blanks",
+    );
+  }
+  if (mode === "BridgeInterface") {
+    return unless(
+      isInterfaceName(bridgeInterface, 15),
+      "detectLocal.bridgeInterface",
+      bridgeInterface,
+      INTERFACE,
+    );
+  }
+  if (mode === "InterfaceNamePrefix") {
+    // The rule matches `prefix+`, which must fit into an interface name too.
+    const valid = isInterfaceName(interfaceNamePrefix, 14);
+    return unless(valid, "detectLocal.interfaceNamePrefix", interfaceNamePrefix, INTERFACE_PREFIX);
+  }
+  return [];
+}
+
+const INTERFACE = "an interface name of 1 to 15 characters when the mode is BridgeInterface";
+const INTERFACE_PREFIX =
+  "an interface name prefix of 1 to 14 characters when the mode is InterfaceNamePrefix";
+
+/** What the kernel takes as a device name (dev_valid_name in net/core/dev.c), in printable ASCII. */
+function isInterfaceName(text: string, maxLength: number): boolean {
+  return (
+    text.length <= maxLength && /^[!-~]+$/.test(text) && !/[/:]/.test(text) && text !== "." && text !== ".."
+  );
+}
+
+function areClusterCidrs(texts: readonly string[]): boolean {
+  const [first, second, ...rest] = texts.map(canonicalCidr);
+  if (first === undefined || rest.length > 0) return false;
+  return texts.length === 1 || (second !== undefined && familyOf(first) !== familyOf(second));
+}
+
+function checkLimits(config: KubeProxyConfiguration): Problem[] {
+  const { conntrack, iptables, nftables } = config;
+  return [
+    ...inRange("iptables.masqueradeBit", iptables.masqueradeBit, 0, 31),
+    ...(config.mode === "nftables" ? inRange("nftables.masqueradeBit", nftables.masqueradeBit, 0, 31) : []),
+    ...inRange("oomScoreAdj", config.oomScoreAdj, -1000, 1000),
+    ...inRange("conntrack.maxPerCore", conntrack.maxPerCore, 0, MAX_INT32),
+    ...inRange("conntrack.min", conntrack.min, 0, MAX_INT32),
+    ...notNegative("conntrack.tcpEstablishedTimeout", conntrack.tcpEstablishedTimeout),
+    ...notNegative("conntrack.tcpCloseWaitTimeout", conntrack.tcpCloseWaitTimeout),
+    ...notNegative("conntrack.udpTimeout", conntrack.udpTimeout),
+    ...notNegative("conntrack.udpStreamTimeout", conntrack.udpStreamTimeout),
+  ];
+}

@@ -1,0 +1,533 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseCommandLine } from "../../../src/cli/parse-command-line.ts";
+
+const HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
+
+function parse(args: string, files: Readonly<Record<string, string>> = {}) {
+  return parseCommandLine(args === "" ? [] : args.split(" "), {
+    readFile: (path) => {
+      const text = files[path];
+      if (text === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+      return text;
+    },
+  });
+}
+
+function run(args: string, yaml?: string) {
+  const result = parse(args, yaml === undefined ? {} : { "/c": HEAD + yaml });
+  if ("exit" in result) throw new Error(`exit ${result.exit}: ${result.error ?? result.output}`);
+  return result;
+}
+
+function errorOf(args: string, yaml?: string): string {
+  const result = parse(args, yaml === undefined ? {} : { "/c": HEAD + yaml });
+  if (!("exit" in result) || result.exit !== 1) return "accepted";
+  expect(result.error).not.toContain("\n");
+  return result.error ?? "";
+}
+
+const DEFAULTS = {
+  mode: "iptables",
+  bindAddress: "0.0.0.0",
+  hostnameOverride: "",
+  healthz: { host: "0.0.0.0", port: 10256 },
+  metrics: { host: "127.0.0.1", port: 10249 },
+  bindAddressHardFail: false,
+  enableProfiling: false,
+  client: { kubeconfig: "", master: "", qps: 5, burst: 10 },
+  manifests: "",
+  logging: { format: "text", verbosity: 0 },
+  syncPeriodMs: 30_000,
+  minSyncPeriodMs: 1_000,
+  masqueradeAll: false,
+  masqueradeBit: 14,
+  localhostNodePorts: true,
+  detectLocalMode: "ClusterCIDR",
+  clusterCIDR: { IPv4: "", IPv6: "" },
+  bridgeInterface: "",
+  interfaceNamePrefix: "",
+  nodePortAddresses: [],
+  oomScoreAdj: -999,
+  conntrack: {
+    maxPerCore: 32_768,
+    min: 131_072,
+    tcpEstablishedTimeoutMs: 86_400_000,
+    tcpCloseWaitTimeoutMs: 3_600_000,
+    tcpBeLiberal: false,
+    udpTimeoutMs: 0,
+    udpStreamTimeoutMs: 0,
+  },
+  configSyncPeriodMs: 900_000,
+  featureGates: {},
+};
+
+/** What kubeadm writes into the ConfigMap kube-proxy: every field present, nearly all of them zero. */
+const KUBEADM = `
+bindAddress: 0.0.0.0
+bindAddressHardFail: false
+clientConnection:
+  acceptContentTypes: ""
+  burst: 0
+  contentType: ""
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+  qps: 0
+clusterCIDR: 10.244.0.0/16
+configSyncPeriod: 0s
+conntrack:
+  maxPerCore: null
+  min: null
+  tcpBeLiberal: false
+  tcpCloseWaitTimeout: null
+  tcpEstablishedTimeout: null
+  udpStreamTimeout: 0s
+  udpTimeout: 0s
+detectLocal:
+  bridgeInterface: ""
+  interfaceNamePrefix: ""
+detectLocalMode: ""
+enableProfiling: false
+healthzBindAddress: ""
+hostnameOverride: ""
+iptables:
+  localhostNodePorts: null
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+ipvs:
+  excludeCIDRs: null
+  minSyncPeriod: 0s
+  scheduler: ""
+  strictARP: false
+  syncPeriod: 0s
+  tcpFinTimeout: 0s
+  tcpTimeout: 0s
+  udpTimeout: 0s
+logging:
+  flushFrequency: 0
+  options:
+    json:
+      infoBufferSize: "0"
+    text:
+      infoBufferSize: "0"
+  verbosity: 0
+metricsBindAddress: ""
+mode: ""
+nftables:
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+nodePortAddresses: null
+oomScoreAdj: null
+portRange: ""
+showHiddenMetricsForVersion: ""
+udpIdleTimeout: 0s
+winkernel:
+  enableDSR: false
+  forwardHealthCheckVip: false
+  networkName: ""
+  rootHnsEndpointName: ""
+  sourceVip: ""
+`;
+
+describe("defaults", () => {
+  it("no arguments", () => {
+    expect(run("")).toEqual({ action: "run", config: DEFAULTS, warnings: [] });
+  });
+
+  it("an empty configuration file", () => {
+    expect(run("--config=/c", "")).toEqual({
+      action: "run",
+      config: DEFAULTS,
+      warnings: [],
+      configPath: "/c",
+    });
+  });
+
+  it("kubeadm's file of zeros", () => {
+    expect(run("--config=/c --hostname-override=Worker-1", KUBEADM)).toEqual({
+      action: "run",
+      configPath: "/c",
+      warnings: [],
+      config: {
+        ...DEFAULTS,
+        client: { ...DEFAULTS.client, kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
+        clusterCIDR: { IPv4: "10.244.0.0/16", IPv6: "" },
+        hostnameOverride: "worker-1",
+      },
+    });
+  });
+});
+
+describe("flags set the configuration", () => {
+  it.each([
+    ["--proxy-mode=iptables", {}],
+    ["--proxy-mode=", {}],
+    [
+      "--kubeconfig=/k --master https://m --kube-api-qps=2.5 --kube-api-burst=7",
+      { client: { kubeconfig: "/k", master: "https://m", qps: 2.5, burst: 7 } },
+    ],
+    ["--manifests /m", { manifests: "/m" }],
+    ["--bind-address=::", { bindAddress: "::" }],
+    ["--bind-address=", {}],
+    ["--bind-address=10.0.0.1 --bind-address=", { bindAddress: "10.0.0.1" }],
+    ["--hostname-override=NODE", { hostnameOverride: "node" }],
+    ["--healthz-bind-address=10.0.0.1", { healthz: { host: "10.0.0.1", port: 10256 } }],
+    ["--healthz-bind-address=::1", { healthz: { host: "::1", port: 10256 } }],
+    ["--healthz-bind-address=[::1]:5", { healthz: { host: "::1", port: 5 } }],
+    ["--metrics-bind-address=0.0.0.0", { metrics: { host: "0.0.0.0", port: 10249 } }],
+    ["--healthz-port=0", { healthz: undefined }],
+    ["--healthz-bind-address=10.0.0.1:9 --healthz-port=0", { healthz: undefined }],
+    ["--metrics-port=0", { metrics: undefined }],
+    ["--masquerade-all", { masqueradeAll: true }],
+    ["--masquerade-all=false", {}],
+    ["--masquerade-all --masquerade-all=F", {}],
+    ["--iptables-masquerade-bit=0", { masqueradeBit: 0 }],
+    ["--iptables-localhost-nodeports=false", { localhostNodePorts: false }],
+    [
+      "--iptables-sync-period=1m --iptables-min-sync-period=10s",
+      { syncPeriodMs: 60_000, minSyncPeriodMs: 10_000 },
+    ],
+    ["--iptables-min-sync-period=0", { minSyncPeriodMs: 0 }],
+    [
+      "--detect-local-mode=BridgeInterface --pod-bridge-interface=cbr0",
+      { detectLocalMode: "BridgeInterface", bridgeInterface: "cbr0" },
+    ],
+    [
+      "--detect-local-mode=InterfaceNamePrefix --pod-interface-name-prefix=cali",
+      { detectLocalMode: "InterfaceNamePrefix", interfaceNamePrefix: "cali" },
+    ],
+    ["--cluster-cidr=10.0.0.0/8,fd00::/48", { clusterCIDR: { IPv4: "10.0.0.0/8", IPv6: "fd00::/48" } }],
+    [
+      "--nodeport-addresses=10.0.0.0/8,11.0.0.0/8 --nodeport-addresses=::/0",
+      { nodePortAddresses: ["10.0.0.0/8", "11.0.0.0/8", "::/0"] },
+    ],
+    ["--nodeport-addresses=", {}],
+    ["--nodeport-addresses=primary", { nodePortAddresses: ["primary"] }],
+    ["--oom-score-adj -998", { oomScoreAdj: -998 }],
+    ["--oom_score_adj=-998", { oomScoreAdj: -998 }],
+    [
+      "--conntrack-max-per-core=0 --conntrack-min=1",
+      { conntrack: { ...DEFAULTS.conntrack, maxPerCore: 0, min: 1 } },
+    ],
+    [
+      "--conntrack-tcp-timeout-established=0s --conntrack-tcp-timeout-close-wait=1s",
+      { conntrack: { ...DEFAULTS.conntrack, tcpEstablishedTimeoutMs: 0, tcpCloseWaitTimeoutMs: 1_000 } },
+    ],
+    [
+      "--conntrack-tcp-be-liberal --conntrack-udp-timeout=1s --conntrack-udp-timeout-stream=2s",
+      {
+        conntrack: {
+          ...DEFAULTS.conntrack,
+          tcpBeLiberal: true,
+          udpTimeoutMs: 1_000,
+          udpStreamTimeoutMs: 2_000,
+        },
+      },
+    ],
+    ["--config-sync-period=1m", { configSyncPeriodMs: 60_000 }],
+    ["--bind-address-hard-fail --profiling", { bindAddressHardFail: true, enableProfiling: true }],
+    ["-v=5", { logging: { format: "text", verbosity: 5 } }],
+    ["-v5 --logging-format=json", { logging: { format: "json", verbosity: 5 } }],
+    ["-v 5", { logging: { format: "text", verbosity: 5 } }],
+    ["--v=5", { logging: { format: "text", verbosity: 5 } }],
+  ])("%s", (args, expected) => {
+    expect(run(args).config).toEqual({ ...DEFAULTS, ...expected });
+  });
+});
+
+describe("actions", () => {
+  it.each([
+    ["", "run"],
+    ["--cleanup", "cleanup"],
+    ["--cleanup=false", "run"],
+    ["--cleanup-iptables", "cleanup"],
+    ["--init-only", "init-only"],
+    ["--init-only --cleanup", "cleanup"],
+    ["--cleanup --proxy-mode=ipvs", "cleanup"],
+  ])("%s → %s", (args, action) => {
+    expect(run(args).action).toBe(action);
+  });
+
+  it("validates before a cleanup too", () => {
+    expect(errorOf("--cleanup --proxy-mode=none")).toContain('--proxy-mode: "none"');
+    expect(errorOf("--cleanup --config=/c", "oomScoreAdj: 5000")).toContain("oomScoreAdj: 5000");
+  });
+
+  it("works together with a file", () => {
+    expect(run("--cleanup --config=/c", "mode: nftables")).toMatchObject({
+      action: "cleanup",
+      configPath: "/c",
+    });
+  });
+
+  it.each(["--version", "--version=true"])("%s", (args) => {
+    expect(parse(args)).toEqual({ exit: 0, output: "Kubernetes v1.36.0\n" });
+  });
+
+  it("--version=raw tells this program's version as well", () => {
+    const result = parse("--version=raw");
+    expect(JSON.parse("output" in result ? (result.output ?? "") : "")).toMatchObject({
+      kubernetes: "v1.36.0",
+    });
+  });
+
+  it.each(["--help", "-h", "--proxy-mode=x --help"])("%s", (args) => {
+    expect(parse(args)).toMatchObject({
+      exit: 0,
+      output: expect.stringContaining("--iptables-sync-period <duration>"),
+    });
+  });
+});
+
+describe("errors name flag, value and what is allowed", () => {
+  it.each([
+    ["--foo", "unknown option '--foo'"],
+    ["--proxy-mod=x", "(Did you mean --proxy-mode?)"],
+    ["-x", "unknown option '-x'"],
+    ["run", 'unexpected argument "run"'],
+    ["--cleanup true", 'unexpected argument "true"'],
+    ["-- --cleanup", 'unexpected argument "--cleanup"'],
+    ["--proxy-mode", "'--proxy-mode <string>' argument missing"],
+    ["--oom-score-adj=x", '--oom-score-adj: "x": must be a whole number'],
+    ["--oom-score-adj=", '--oom-score-adj: "": must be a whole number'],
+    ["--oom-score-adj=99999999999", "must be a whole number from -2147483648 to 2147483647"],
+    ["--oom-score-adj=5000", "--oom-score-adj: 5000: must be from -1000 to 1000"],
+    ["--cleanup=maybe", '--cleanup: "maybe": must be true or false'],
+    ["--iptables-sync-period=15", '--iptables-sync-period: "15": must be a duration'],
+    ["--iptables-sync-period=0", '--iptables-sync-period: "0s": must be longer than 0s'],
+    [
+      "--iptables-min-sync-period=1m",
+      '--iptables-min-sync-period: "1m0s": must be from 0s to the sync period, 30s',
+    ],
+    ["--kube-api-qps=fast", '--kube-api-qps: "fast": must be a number'],
+    ["--bind-address=node", '--bind-address: "node": must be an IP address'],
+    ["--healthz-bind-address=[::1]", '--healthz-bind-address: "[::1]": must be an IP address'],
+    ["--healthz-bind-address=localhost:1", "--healthz-bind-address"],
+    ["--hostname-override=\t", "--hostname-override"],
+    ["--proxy-mode=IPVS", '--proxy-mode: "IPVS": must be one of iptables, ipvs, nftables, userspace'],
+    ["--proxy-mode=ipvs", '--proxy-mode: "ipvs": must be iptables (ipvs is not yet in this version)'],
+    ["--proxy-mode=nftables", "nftables is not yet in this version"],
+    ["--proxy-mode=userspace", "userspace is not yet in this version"],
+    ["--detect-local-mode=pods", "--detect-local-mode"],
+    ["--detect-local-mode=BridgeInterface", "--pod-bridge-interface"],
+    ["--detect-local-mode=InterfaceNamePrefix", "--pod-interface-name-prefix"],
+    ["--cluster-cidr=10.0.0.0/8,11.0.0.0/8", "--cluster-cidr"],
+    ["--nodeport-addresses=primary,10.0.0.0/8", "--nodeport-addresses"],
+    ["--feature-gates=Nonsense=true", "unrecognized feature gate: Nonsense"],
+    ["--feature-gates=AllAlpha", '--feature-gates: "AllAlpha": must be gate=true or gate=false'],
+    ["--logging-format=xml", "--logging-format"],
+    ["-v=-1", "--v: -1"],
+    ["--vmodule=x", "--vmodule"],
+    ["--proxy-port-range=2000-1000", "--proxy-port-range"],
+    ["--ipvs-tcp-timeout=5", "--ipvs-tcp-timeout"],
+    ["--show-hidden-metrics-for-version=1.20", "--show-hidden-metrics-for-version"],
+    ["--write-config-to=/x", "--write-config-to is not yet supported"],
+    ["--config=/missing", "--config: cannot read /missing: ENOENT"],
+    ["--healthz-bind-address=10.0.0.1 --healthz-port=70000", '--healthz-bind-address: "10.0.0.1:70000"'],
+  ])("%s", (args, message) => {
+    expect(errorOf(args)).toContain(message);
+  });
+
+  it("reports every wrong flag at once", () => {
+    expect(errorOf("--oom-score-adj=x --cleanup=y --bind-address=z").split("; ")).toHaveLength(3);
+    expect(errorOf("--oom-score-adj=5000 --proxy-mode=no --feature-gates=No=true").split("; ")).toHaveLength(
+      3,
+    );
+  });
+
+  it("names file and path for a file", () => {
+    expect(errorOf("--config=/c", "oomScoreAdj: 5000\nmode: IPVS")).toMatch(
+      /^\/c: mode: "IPVS": must be .*; oomScoreAdj: 5000: must be from -1000 to 1000$/,
+    );
+    expect(errorOf("--config=/c", "oomScoreAdj: x")).toContain("/c: oomScoreAdj");
+    expect(errorOf("--config=/c", "featureGates: {Nonsense: true}")).toBe(
+      "/c: unrecognized feature gate: Nonsense",
+    );
+    expect(errorOf("--config=/c", "mode: ipvs")).toContain("ipvs is not yet in this version");
+  });
+});
+
+describe("precedence", () => {
+  it("a file replaces the flags, which are named in one warning", () => {
+    const { config, warnings } = run(
+      "--config=/c --proxy-mode=nftables --oom-score-adj=5 --healthz-port=0 --ipvs-scheduler=sh",
+      "oomScoreAdj: 6",
+    );
+    expect(config).toEqual({ ...DEFAULTS, oomScoreAdj: 6 });
+    expect(warnings).toEqual([
+      "ignored because --config is given: --proxy-mode, --oom-score-adj, --ipvs-scheduler, --healthz-port",
+    ]);
+  });
+
+  it("a wrong flag is an error even then", () => {
+    expect(errorOf("--config=/c --oom-score-adj=x", "")).toContain("--oom-score-adj");
+  });
+
+  it.each([
+    ["--hostname-override=Flag", "hostnameOverride: file", { hostnameOverride: "flag" }],
+    ["--hostname-override=", "hostnameOverride: file", { hostnameOverride: "file" }],
+    ["-v=5", "logging: {verbosity: 2, format: json}", { logging: { format: "json", verbosity: 5 } }],
+    [
+      "--logging-format=text",
+      "logging: {verbosity: 2, format: json}",
+      { logging: { format: "text", verbosity: 2 } },
+    ],
+    [
+      "--master=https://m",
+      "clientConnection: {kubeconfig: /k}",
+      { client: { kubeconfig: "/k", master: "https://m", qps: 5, burst: 10 } },
+    ],
+    ["--manifests=/m", "", { manifests: "/m" }],
+    [
+      "--kubeconfig=/flag",
+      "clientConnection: {kubeconfig: /k}",
+      { client: { kubeconfig: "/k", master: "", qps: 5, burst: 10 } },
+    ],
+  ])("%s beside %j", (args, yaml, expected) => {
+    expect(run(`--config=/c ${args}`, yaml).config).toEqual({ ...DEFAULTS, ...expected });
+  });
+
+  it("only the file's listening addresses follow the bind address", () => {
+    expect(run("--bind-address=::").config.healthz?.host).toBe("0.0.0.0");
+    expect(run("--config=/c", "bindAddress: '::'").config.healthz?.host).toBe("::");
+  });
+
+  it("0s as a minimum period reaches only through the flag", () => {
+    expect(run("--config=/c", "iptables: {minSyncPeriod: 0s}").config.minSyncPeriodMs).toBe(1_000);
+  });
+
+  it("an explicit zero timeout means: leave the kernel's", () => {
+    expect(
+      run("--config=/c", "conntrack: {tcpEstablishedTimeout: 0s}").config.conntrack.tcpEstablishedTimeoutMs,
+    ).toBe(0);
+  });
+
+  it("nftables takes its periods, but not its mark, from the iptables flags", () => {
+    const { config } = run(
+      "--cleanup --proxy-mode=nftables --iptables-sync-period=1m --iptables-masquerade-bit=3 --ipvs-sync-period=2m --masquerade-all",
+    );
+    expect(config).toMatchObject({ syncPeriodMs: 60_000, masqueradeBit: 14, masqueradeAll: true });
+  });
+
+  it("one flag for two sections is one error", () => {
+    expect(
+      errorOf("--cleanup --proxy-mode=nftables --iptables-sync-period=-1h").match(/--iptables-sync-period/g),
+    ).toHaveLength(1);
+  });
+});
+
+describe("warnings", () => {
+  it.each([
+    ["--ipvs-scheduler=sh --vmodule=a=1", ["not yet supported: --ipvs-scheduler, --vmodule"]],
+    [
+      "--udp-timeout=1s --logtostderr --cleanup-ipvs=false",
+      ["no longer has an effect: --cleanup-ipvs, --udp-timeout, --logtostderr"],
+    ],
+    [
+      "--metrics-bind-address=",
+      [
+        "--metrics-bind-address= keeps the default 127.0.0.1:10249; to disable the server use --metrics-port=0",
+      ],
+    ],
+    [
+      "--healthz-bind-address=",
+      ["--healthz-bind-address= keeps the default 0.0.0.0:10256; to disable the server use --healthz-port=0"],
+    ],
+    [
+      "--healthz-port=10300",
+      [
+        "--healthz-port=10300 has no effect on the address 0.0.0.0:10256: use --healthz-bind-address=IP:10300",
+      ],
+    ],
+    [
+      "--healthz-bind-address=10.0.0.1 --healthz-port=10300",
+      ["--healthz-port is deprecated: use --healthz-bind-address (default 0.0.0.0:10256)"],
+    ],
+    ["--healthz-port=0", []],
+    [
+      "--feature-gates=AllAlpha=false,TopologyAwareHints=true",
+      ["feature gates without effect in this version: AllAlpha, TopologyAwareHints"],
+    ],
+  ])("%s", (args, warnings) => {
+    expect(run(args).warnings).toEqual(warnings);
+  });
+
+  it("a bare address takes the deprecated port", () => {
+    expect(run("--healthz-bind-address=10.0.0.1 --healthz-port=10300").config.healthz).toEqual({
+      host: "10.0.0.1",
+      port: 10300,
+    });
+  });
+
+  it("names the file", () => {
+    expect(run("--config=/c", "Mode: ipvs").warnings).toEqual([
+      '/c: unknown field "Mode" ignored (did you mean mode?)',
+    ]);
+  });
+
+  it("takes the flags of the GCE manifests in iptables mode", () => {
+    const { config, warnings } = run(
+      "--master=https://m --kubeconfig=/k --cluster-cidr=10.0.0.0/14 --oom-score-adj=-998 --v=2 " +
+        "--iptables-sync-period=1m --iptables-min-sync-period=10s --ipvs-sync-period=1m --ipvs-min-sync-period=10s " +
+        "--profiling --metrics-bind-address=0.0.0.0",
+    );
+    expect(config).toMatchObject({
+      syncPeriodMs: 60_000,
+      oomScoreAdj: -998,
+      metrics: { host: "0.0.0.0", port: 10249 },
+    });
+    expect(warnings).toEqual(["not yet supported: --ipvs-sync-period, --ipvs-min-sync-period"]);
+  });
+});
+
+describe("any input", () => {
+  const names = fc.constantFrom(
+    "config",
+    "proxy-mode",
+    "v",
+    "oom-score-adj",
+    "cleanup",
+    "nodeport-addresses",
+    "feature-gates",
+  );
+  const argument = fc.oneof(
+    fc.string(),
+    fc.tuple(names, fc.string()).map(([name, value]) => `--${name}=${value}`),
+    names.map((name) => `--${name}`),
+  );
+
+  it("gives a configuration or one line of error, and never throws", () => {
+    fc.assert(
+      fc.property(fc.array(argument, { maxLength: 5 }), fc.string(), (args, text) => {
+        const result = parseCommandLine(args, { readFile: () => HEAD + text });
+        if ("exit" in result) expect(result.error ?? "").not.toContain("\n");
+        else expect(result.config.mode).toBe("iptables");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  const field = fc.constantFrom(
+    "mode",
+    "iptables",
+    "conntrack",
+    "nodePortAddresses",
+    "featureGates",
+    "oomScoreAdj",
+    "x",
+  );
+  it("takes any JSON value in a file", () => {
+    fc.assert(
+      fc.property(fc.dictionary(field, fc.jsonValue()), (fields) => {
+        const head = { apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" };
+        const text = JSON.stringify({ ...fields, ...head });
+        const result = parseCommandLine(["--config=/c"], { readFile: () => text });
+        if ("exit" in result) expect(result.error).toMatch(/^\/c: /);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
