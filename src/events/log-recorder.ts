@@ -1,0 +1,18 @@
+import type { Logger } from "../logging/logger.ts";
+import type { EventRecorder, ProxyEvent } from "./recorder.ts";
+
+/** Events as log lines, where there is no API server to keep them. */
+export class LogEventRecorder implements EventRecorder {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  record({ regarding, type, reason, action, note }: ProxyEvent): void {
+    const object = [regarding.kind, regarding.namespace, regarding.name].filter(Boolean).join("/");
+    this.#logger[type === "Warning" ? "warn" : "info"]({ object, reason, action }, note || reason);
+  }
+
+  async stop(): Promise<void> {}
+}

@@ -1,0 +1,49 @@
+/** What is listed and watched: paths and selectors of the API. */
+import type { Kind } from "./source.ts";
+
+/** One way to get a kind from a server. */
+export interface ApiResource {
+  readonly kind: Kind;
+  readonly path: string;
+  readonly selectors: Readonly<Record<string, string>>;
+}
+
+// Services that name another proxy are not ours; controllers copy the label to slices and Endpoints.
+const OTHER_PROXY = "!service.kubernetes.io/service-proxy-name";
+const HEADLESS = "!service.kubernetes.io/headless";
+
+/** Services, without headless ones where the server can tell them apart (1.31 and later). */
+export const SERVICES: readonly ApiResource[] = [
+  {
+    kind: "Service",
+    path: "/api/v1/services",
+    selectors: { labelSelector: OTHER_PROXY, fieldSelector: "spec.clusterIP!=None" },
+  },
+];
+
+/** Where a Service's endpoints are found, best first: the next is tried where the server does not have one. */
+export const ENDPOINTS: readonly ApiResource[] = [
+  {
+    kind: "EndpointSlice",
+    path: "/apis/discovery.k8s.io/v1/endpointslices",
+    selectors: { labelSelector: `${HEADLESS},${OTHER_PROXY}` },
+  },
+  {
+    kind: "EndpointSlice",
+    path: "/apis/discovery.k8s.io/v1beta1/endpointslices",
+    selectors: { labelSelector: `${HEADLESS},${OTHER_PROXY}` },
+  },
+  { kind: "Endpoints", path: "/api/v1/endpoints", selectors: { labelSelector: OTHER_PROXY } },
+];
+
+/** The Node the proxy runs on. */
+export function nodeResource(nodeName: string): readonly ApiResource[] {
+  return [{ kind: "Node", path: "/api/v1/nodes", selectors: { fieldSelector: `metadata.name=${nodeName}` } }];
+}
+
+/** The key a sink knows an object by; undefined when it has no name. */
+export function keyOf(kind: Kind, object: unknown): string | undefined {
+  const metadata = (object as { metadata?: { name?: unknown; namespace?: unknown } } | null)?.metadata;
+  if (typeof metadata?.name !== "string") return undefined;
+  return kind === "Node" ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}

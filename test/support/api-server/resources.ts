@@ -1,0 +1,97 @@
+/** What the test server serves, and where. */
+
+export type ResourceName = "services" | "endpoints" | "nodes" | "endpointslices" | "events";
+
+export interface Resource {
+  readonly name: ResourceName;
+  readonly kind: string;
+  /** "" = core. */
+  readonly group: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+}
+
+export const RESOURCES: readonly Resource[] = [
+  { name: "services", kind: "Service", group: "", namespaced: true, shortNames: ["svc"] },
+  { name: "endpoints", kind: "Endpoints", group: "", namespaced: true, shortNames: ["ep"] },
+  { name: "nodes", kind: "Node", group: "", namespaced: false, shortNames: ["no"] },
+  {
+    name: "endpointslices",
+    kind: "EndpointSlice",
+    group: "discovery.k8s.io",
+    namespaced: true,
+    shortNames: [],
+  },
+  { name: "events", kind: "Event", group: "events.k8s.io", namespaced: true, shortNames: ["ev"] },
+];
+
+export function resourceOfKind(kind: string): Resource {
+  const resource = RESOURCES.find((candidate) => candidate.kind === kind);
+  if (resource === undefined) throw new RangeError(`the test API server does not serve kind ${kind}`);
+  return resource;
+}
+
+/** A parsed request path. */
+export interface Target {
+  readonly resource: Resource;
+  readonly version: string;
+  /** "" = all. */
+  readonly namespace: string;
+  /** "" = the collection. */
+  readonly name: string;
+}
+
+/** Parses `/api/v1/…` and `/apis/<group>/<version>/…`; undefined for what is not served. */
+export function parsePath(path: string, sliceVersions: readonly string[]): Target | undefined {
+  const match =
+    /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?$/.exec(
+      path,
+    );
+  if (match?.groups === undefined) return undefined;
+  const { group = "", version = "", namespace = "", plural, name = "" } = match.groups;
+  const resource = RESOURCES.find((candidate) => candidate.name === plural && candidate.group === group);
+  if (resource === undefined || !versionsOf(group, sliceVersions).includes(version)) return undefined;
+  return { resource, version, namespace, name: decodeURIComponent(name) };
+}
+
+function versionsOf(group: string, sliceVersions: readonly string[]): readonly string[] {
+  return group === "discovery.k8s.io" ? sliceVersions : ["v1"];
+}
+
+/** The discovery document for a path, or undefined. */
+export function discover(path: string, sliceVersions: readonly string[]): object | undefined {
+  const groups = [...new Set(RESOURCES.map(({ group }) => group))].filter(
+    (group) => group !== "" && versionsOf(group, sliceVersions).length > 0,
+  );
+  if (path === "/api") return { kind: "APIVersions", versions: ["v1"] };
+  if (path === "/version") return { major: "1", minor: "33", gitVersion: "v1.33.0-test" };
+  if (path === "/apis") {
+    return {
+      kind: "APIGroupList",
+      apiVersion: "v1",
+      groups: groups.map((name) => {
+        const versions = versionsOf(name, sliceVersions).map((version) => ({
+          groupVersion: `${name}/${version}`,
+          version,
+        }));
+        return { name, versions, preferredVersion: versions[0] };
+      }),
+    };
+  }
+  const [, group = "", version = ""] = /^\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path) ?? [];
+  const resources = RESOURCES.filter((resource) => resource.group === group);
+  if (resources.length === 0 || !versionsOf(group, sliceVersions).includes(version)) return undefined;
+  return {
+    kind: "APIResourceList",
+    apiVersion: "v1",
+    groupVersion: group === "" ? version : `${group}/${version}`,
+    resources: resources.map(({ name, kind, namespaced, shortNames }) => ({
+      name,
+      singularName: kind.toLowerCase(),
+      namespaced,
+      kind,
+      shortNames,
+      verbs: ["create", "get", "list", "patch", "watch"],
+    })),
+  };
+}
