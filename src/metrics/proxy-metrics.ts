@@ -164,11 +164,11 @@ export class ProxyMetrics {
     if (partial && (restoreFailed || !ok)) this.#upstream.partialRestoreFailures?.inc(labels);
   }
 
-  #noteSuccess(family: IpFamily, { atMs, owned, written, refused }: SyncOutcome): void {
+  #noteSuccess(family: IpFamily, { atMs, owned, written, refused, restoreFailed }: SyncOutcome): void {
     const labels = { ip_family: family };
     this.#upstream.lastSynced.set(labels, atMs / 1000);
     this.#own.refusedServices.set(labels, refused);
-    if (refused > 0) this.#own.isolatingSyncs.inc(labels);
+    if (restoreFailed) this.#own.isolatingSyncs.inc(labels);
     for (const [table, rules] of Object.entries(owned))
       this.#upstream.iptablesOwned?.set({ ...labels, table }, rules);
     for (const [table, rules] of Object.entries(written)) {

@@ -179,8 +179,8 @@ describe("failures", () => {
   });
 
   test("refused Services", async () => {
-    metrics.syncFinished("IPv4", outcome({ refused: 2 }));
-    metrics.syncFinished("IPv4", outcome({ refused: 1 }));
+    metrics.syncFinished("IPv4", outcome({ refused: 2, restoreFailed: true }));
+    metrics.syncFinished("IPv4", outcome({ refused: 1, restoreFailed: true }));
     expect((await scrape()).get('kpts_refused_services{ip_family="IPv4"}')).toBe(1);
     metrics.syncFinished("IPv4", outcome());
     const samples = await scrape();
