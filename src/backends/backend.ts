@@ -49,6 +49,6 @@ export interface Backend {
   checkDrift(): Promise<string | undefined>;
   /** Removes every object this mode ever makes, and nothing else. Missing objects are no error. */
   cleanup(): Promise<void>;
-  /** Plain facts for people: variant, versions, object counts. */
+  /** Plain facts for people: what the mode runs on here. */
   describe(): Promise<Readonly<Record<string, string | number>>>;
 }

@@ -1,0 +1,77 @@
+/** What the rules of one family depend on besides the Services themselves. */
+import type { ProxyConfig } from "../../config/proxy-config.ts";
+import {
+  isLoopback,
+  type NodePortAddresses,
+  resolveNodePortAddresses,
+} from "../../kernel/node-port-addresses.ts";
+import { familyOf } from "../../model/address.ts";
+import type { IpFamily } from "../../model/types.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { type LocalTraffic, localTrafficOf } from "./local-traffic.ts";
+
+/** Local addresses on which node ports answer. */
+export type ServedAddresses =
+  | { readonly all: true }
+  | { readonly all: false; readonly addresses: readonly string[] };
+
+/** One frozen value for a family; equal options and equal Services give equal rules. */
+export interface CompileOptions extends Capabilities {
+  readonly family: IpFamily;
+  /** The masquerade bit as eight hex digits, e.g. `0x00004000`. */
+  readonly markText: string;
+  /** Masquerade all traffic to cluster IPs, even of pods. */
+  readonly masqueradeAll: boolean;
+  /** How pods' packets are recognised; undefined = they are not. */
+  readonly localTraffic: LocalTraffic | undefined;
+  /** Node ports answer on 127.0.0.0/8; never true for IPv6. */
+  readonly localhostNodePorts: boolean;
+  readonly nodePortAddresses: ServedAddresses;
+  /** This node's own addresses; a source range that contains one also admits the load-balancer IPs as source. */
+  readonly nodeIPs: readonly string[];
+  /** Comments on the rules of endpoints, which are most rules of a big cluster. */
+  readonly comments: boolean;
+}
+
+/** What only the running node knows. */
+export interface NodeFacts {
+  readonly capabilities: Capabilities;
+  /** Addresses of the Node object in this family, the primary one first. */
+  readonly nodeIPs: readonly string[];
+  /** Addresses of all interfaces; those of the other family are ignored. */
+  readonly localAddresses: readonly string[];
+  /** First pod CIDR of this node in this family, empty when unknown. */
+  readonly podCIDR: string;
+}
+
+/** Combines configuration and node into the options of a family. */
+export function compileOptions(config: ProxyConfig, family: IpFamily, node: NodeFacts): CompileOptions {
+  const chosen = resolveNodePortAddresses(
+    config.nodePortAddresses,
+    family,
+    node.localAddresses.filter((address) => familyOf(address) === family),
+    node.nodeIPs[0],
+  );
+  const localhostNodePorts = family === "IPv4" && config.localhostNodePorts && chosen.includesLoopback;
+  return Object.freeze({
+    ...node.capabilities,
+    family,
+    markText: renderMark(config.masqueradeBit),
+    masqueradeAll: config.masqueradeAll,
+    localTraffic: localTrafficOf(config, family, node.podCIDR),
+    localhostNodePorts,
+    nodePortAddresses: withoutLoopback(chosen, localhostNodePorts),
+    nodeIPs: node.nodeIPs,
+    comments: true,
+  });
+}
+
+/** The mark with one bit (0–31) set, as upstream prints it. */
+export function renderMark(bit: number): string {
+  return `0x${(2 ** bit).toString(16).padStart(8, "0")}`;
+}
+
+function withoutLoopback(chosen: NodePortAddresses, localhostNodePorts: boolean): ServedAddresses {
+  if (chosen.all) return { all: true };
+  return { all: false, addresses: chosen.addresses.filter((ip) => localhostNodePorts || !isLoopback(ip)) };
+}

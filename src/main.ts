@@ -1,0 +1,107 @@
+/** The program: reads the command line, does what it asks, and says how it ended. */
+import { readFileSync } from "node:fs";
+import { isBinaryMissing } from "#iptables-promise";
+import { createBackend, prepareHost, removeNftablesMode } from "./backends/create.ts";
+import { parseCommandLine } from "./cli/parse-command-line.ts";
+import type { ProxyConfig } from "./config/proxy-config.ts";
+import { watchConfigFile } from "./config/watch-file.ts";
+import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysctls.ts";
+import { machineCpuCount } from "./kernel/cpu-count.ts";
+import { setOomScoreAdj } from "./kernel/process.ts";
+import { createLogger, type Logger } from "./logging/logger.ts";
+import { IP_FAMILIES } from "./model/types.ts";
+import { KubeProxy } from "./proxy.ts";
+import { nodeNameOf } from "./sync/node-identity.ts";
+import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
+
+async function main(argv: readonly string[]): Promise<number> {
+  const command = parseCommandLine(argv, { readFile: (path) => readFileSync(path, "utf8") });
+  if ("exit" in command) {
+    if (command.output !== undefined) process.stdout.write(command.output);
+    if (command.error !== undefined) process.stderr.write(`kube-proxy: ${command.error}\n`);
+    return command.exit;
+  }
+  const { action, config, warnings, configPath } = command;
+  const logger = createLogger(config.logging);
+  for (const warning of warnings) logger.warn(warning);
+  try {
+    if (action === "cleanup") return await cleanUp(config, logger);
+    prepareKernel(config, logger);
+    prepareHost(config);
+    return action === "init-only" ? 0 : await runUntilStopped(config, configPath, logger);
+  } catch (error) {
+    logger.fatal({ err: error }, "cannot start");
+    return 1;
+  }
+}
+
+/** Kernel settings of connection tracking. One that cannot be set is no reason to leave the node without a proxy. */
+function prepareKernel(config: ProxyConfig, logger: Logger): void {
+  for (const error of applyConntrackSysctls(conntrackSysctls(config.conntrack, machineCpuCount()))) {
+    logger.warn({ err: error, setting: error.setting }, "kernel setting not changed");
+  }
+}
+
+async function runUntilStopped(
+  config: ProxyConfig,
+  configPath: string | undefined,
+  logger: Logger,
+): Promise<number> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  const fatal = (reason: string): void => {
+    logger.error({ reason }, "ending, to be started anew");
+    end(1);
+  };
+  const nodeName = nodeNameOf(config);
+  const notProtected = setOomScoreAdj(config.oomScoreAdj);
+  if (notProtected !== undefined) logger.warn(notProtected);
+  const proxy = new KubeProxy({ config, nodeName, logger, onFatal: fatal });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      logger.info({ signal }, "stopping; the rules stay in place");
+      end(0);
+    });
+  }
+  const watched =
+    configPath && watchConfigFile(configPath, () => fatal("the configuration file was changed"));
+  const version = { kubernetes: KUBERNETES_VERSION, program: PROGRAM_NAME, version: PROGRAM_VERSION };
+  logger.info({ ...version, mode: config.mode, node: nodeName, node_js: process.version }, "starting");
+  tryRemoveNftablesMode(logger);
+  try {
+    await proxy.start();
+    return await ended;
+  } finally {
+    if (watched) watched.close();
+    await proxy.stop();
+  }
+}
+
+/** Returns whether it worked; a kernel without nf_tables has nothing to remove. */
+function tryRemoveNftablesMode(logger: Logger): boolean {
+  try {
+    removeNftablesMode(logger);
+    return true;
+  } catch (error) {
+    logger.warn({ err: error }, "could not look for rules of nftables mode");
+    return false;
+  }
+}
+
+/** Removes the rules of every mode this version has, in both families; programs that are missing made none. */
+async function cleanUp(config: ProxyConfig, logger: Logger): Promise<number> {
+  let failed = !tryRemoveNftablesMode(logger);
+  for (const family of IP_FAMILIES) {
+    const nodeFacts = async () => ({ nodeIPs: [], localAddresses: [], podCIDR: "" });
+    const backend = createBackend("iptables", { config, family, nodeFacts, logger });
+    try {
+      await backend?.cleanup();
+    } catch (error) {
+      if (isBinaryMissing(error)) continue;
+      failed = true;
+      logger.error({ err: error, family }, "encountered an error while tearing down rules");
+    }
+  }
+  return failed ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,54 @@
+/** Notices that the node's addresses changed: node ports limited to some addresses must follow. */
+import type { PerFamily } from "../model/types.ts";
+import type { Clock } from "./clock.ts";
+
+export type LocalAddresses = PerFamily<readonly string[]>;
+
+export interface AddressWatchOptions {
+  readonly list: () => Promise<LocalAddresses>;
+  readonly periodMs: number;
+  readonly clock: Clock;
+  /** Called after a change, with the new addresses. */
+  readonly onChange: (addresses: LocalAddresses) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class AddressWatch {
+  readonly #options: AddressWatchOptions;
+  #known: string;
+  #cancel: (() => void) | undefined;
+
+  /** Starts to look every `periodMs`; `known` are the addresses as they are now. */
+  constructor(options: AddressWatchOptions, known: LocalAddresses) {
+    this.#options = options;
+    this.#known = fingerprint(known);
+    this.#wait();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #wait(): void {
+    this.#cancel = this.#options.clock.after(this.#options.periodMs, () => {
+      this.#wait();
+      void this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const addresses = await this.#options.list();
+      const now = fingerprint(addresses);
+      if (now === this.#known) return;
+      this.#known = now;
+      this.#options.onChange(addresses);
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+}
+
+function fingerprint({ IPv4, IPv6 }: LocalAddresses): string {
+  return [...IPv4, ...IPv6].sort().join();
+}

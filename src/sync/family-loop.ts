@@ -1,0 +1,225 @@
+/**
+ * Keeps one family's kernel state equal to the store: collects changes, spaces bursts, retries, looks for drift.
+ *
+ * Invariants: backend calls never overlap; a change stays pending until a sync that contained it succeeded; after a
+ * failure the next sync is a full pass, because what the kernel holds is no longer known.
+ */
+import type { Backend, ServiceChange, SyncResult } from "../backends/backend.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { ServiceKey, ServicePort } from "../model/types.ts";
+import type { Clock } from "./clock.ts";
+import type { SyncObserver } from "./observer.ts";
+import { type ChangeInfo, PendingChanges } from "./pending-changes.ts";
+import { ServiceLedger } from "./service-ledger.ts";
+
+/** A full pass without any reason, to find what no detector sees. */
+const FULL_PASS_PERIOD_MS = 3_600_000;
+/** Wait after the second failure in a row; doubles up to the sync period. The first is retried at once, in full. */
+const FIRST_RETRY_MS = 1_000;
+
+export interface FamilyLoopOptions {
+  readonly backend: Backend;
+  /** The resolved ports of a Service in the backend's family; empty when it is gone. */
+  readonly resolve: (key: ServiceKey) => readonly ServicePort[];
+  readonly keys: () => Iterable<ServiceKey>;
+  /** From the end of one sync to the start of the next. */
+  readonly minSyncPeriodMs: number;
+  /** Between looks for drift, and the longest wait for a retry. */
+  readonly syncPeriodMs: number;
+  readonly observer: SyncObserver;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export class FamilyLoop {
+  readonly #options: FamilyLoopOptions;
+  readonly #pending = new PendingChanges();
+  readonly #ledger = new ServiceLedger();
+  #fullReason: string | undefined = "start";
+  #repaired: string | undefined;
+  #started = false;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #cancelDriftTimer: (() => void) | undefined;
+  #driftDue = false;
+  #notBeforeMs = 0;
+  #lastFullMs = 0;
+  #failures = 0;
+
+  constructor(options: FamilyLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to sync; before this, changes only collect. Call it when every kind has been listed once. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#reportQueued();
+    this.#schedule();
+    this.#watchForDrift();
+  }
+
+  /** A Service or its endpoints changed. */
+  changed(key: ServiceKey, change: ChangeInfo): void {
+    this.#pending.add(key, this.#options.clock.now(), change);
+    this.#reportQueued();
+    this.#reportPending();
+    this.#schedule();
+  }
+
+  /** Asks for a full pass, for a reason that goes into the log. */
+  requestFullPass(reason: string): void {
+    this.#fullReason ??= reason;
+    this.#reportQueued();
+    this.#schedule();
+  }
+
+  /** Ends the loop after the sync that is running; the kernel keeps its rules. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.#cancelDriftTimer?.();
+    await this.#running;
+  }
+
+  #schedule(): void {
+    if (!this.#started || this.#stopped || this.#running !== undefined || this.#cancelTimer !== undefined)
+      return;
+    if (!this.#hasChanges() && !this.#driftDue) return;
+    const wait = Math.max(0, this.#notBeforeMs - this.#options.clock.now());
+    this.#cancelTimer = this.#options.clock.after(wait, () => {
+      this.#cancelTimer = undefined;
+      this.#running = this.#work().finally(() => {
+        this.#running = undefined;
+        this.#schedule();
+      });
+    });
+  }
+
+  #hasChanges(): boolean {
+    return this.#pending.size > 0 || this.#fullReason !== undefined;
+  }
+
+  /** Nothing else uses the backend meanwhile. A full pass that is due anyway makes a look for drift superfluous. */
+  async #work(): Promise<void> {
+    if (this.#driftDue && this.#fullReason === undefined) await this.#lookForDrift();
+    this.#driftDue = false;
+    if (this.#hasChanges() && !this.#stopped) await this.#sync();
+  }
+
+  async #sync(): Promise<void> {
+    const { backend, observer, clock, logger, minSyncPeriodMs } = this.#options;
+    const fullReason = this.#fullReason;
+    const repaired = this.#repaired;
+    const taken = this.#pending.take();
+    this.#fullReason = undefined;
+    this.#repaired = undefined;
+    const startedMs = clock.now();
+    const seconds = (): number => (clock.now() - startedMs) / 1000;
+    let result: SyncResult;
+    try {
+      result = await (fullReason === undefined ? this.#applyChanges(taken.keys()) : this.#applyEverything());
+    } catch (error) {
+      this.#pending.putBack(taken);
+      this.#ledger.discard();
+      this.#fullReason = fullReason ?? "a sync failed";
+      this.#repaired = repaired;
+      this.#notBeforeMs = clock.now() + this.#retryDelayMs(fullReason !== undefined);
+      const failure = { family: backend.family, full: fullReason !== undefined, error, atMs: clock.now() };
+      observer.failed({ ...failure, durationSeconds: seconds() });
+      this.#reportQueued();
+      return;
+    }
+    const udp = this.#ledger.commit();
+    this.#failures = 0;
+    if (result.full) this.#lastFullMs = clock.now();
+    logger.debug(
+      {
+        family: backend.family,
+        services: taken.size,
+        full: fullReason,
+        seconds: seconds(),
+        phases: result.phases,
+      },
+      "synced",
+    );
+    await observer.succeeded({
+      family: backend.family,
+      result,
+      atMs: clock.now(),
+      durationSeconds: seconds(),
+      applied: taken.values(),
+      ledger: this.#ledger,
+      udp,
+      pendingSinceMs: this.#pending.oldestMs,
+      repaired,
+    });
+    this.#reportPending();
+    this.#notBeforeMs = clock.now() + minSyncPeriodMs;
+  }
+
+  #applyChanges(keys: Iterable<ServiceKey>): Promise<SyncResult> {
+    return this.#options.backend.sync(this.#resolved(keys));
+  }
+
+  async #applyEverything(): Promise<SyncResult> {
+    const started = performance.now();
+    const all = [...this.#resolved(this.#options.keys())];
+    this.#ledger.stageRemovalOfOthers();
+    const resolveSeconds = (performance.now() - started) / 1000;
+    const result = await this.#options.backend.resync(all);
+    return { ...result, phases: { resolve: resolveSeconds, ...result.phases } };
+  }
+
+  *#resolved(keys: Iterable<ServiceKey>): Generator<ServiceChange> {
+    for (const key of keys) {
+      const ports = this.#options.resolve(key);
+      this.#ledger.stage(key, ports);
+      yield [key, ports];
+    }
+  }
+
+  /** A failed change is retried at once as a full pass; a failed full pass waits longer each time. */
+  #retryDelayMs(wasFull: boolean): number {
+    if (!wasFull) return 0;
+    this.#failures++;
+    return Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), this.#options.syncPeriodMs);
+  }
+
+  /** Also for what no change asks for: a family that cannot be repaired is as unhealthy as one that cannot follow. */
+  #reportQueued(): void {
+    const { clock, observer, backend } = this.#options;
+    observer.queued(backend.family, clock.now());
+  }
+
+  #reportPending(): void {
+    const { observer, backend } = this.#options;
+    observer.pending(backend.family, this.#pending.size, this.#pending.slices);
+  }
+
+  #watchForDrift(): void {
+    const { clock, syncPeriodMs } = this.#options;
+    this.#cancelDriftTimer = clock.after(syncPeriodMs, () => {
+      this.#driftDue = true;
+      this.#schedule();
+      this.#watchForDrift();
+    });
+  }
+
+  async #lookForDrift(): Promise<void> {
+    const { backend, logger, clock } = this.#options;
+    try {
+      const drift = await backend.checkDrift();
+      if (drift !== undefined) {
+        logger.warn({ family: backend.family, drift }, "somebody else changed our rules; repairing them");
+        this.#repaired = drift;
+        this.#fullReason ??= `drift: ${drift}`;
+        this.#reportQueued();
+      }
+    } catch (error) {
+      logger.warn({ err: error, family: backend.family }, "could not look for drift; will look again");
+    }
+    if (clock.now() - this.#lastFullMs >= FULL_PASS_PERIOD_MS) this.#fullReason ??= "hourly";
+  }
+}

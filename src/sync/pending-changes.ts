@@ -1,0 +1,78 @@
+/** What has changed since the kernel last had everything: kept until a sync succeeds, however often one fails. */
+import type { ServiceKey } from "../model/types.ts";
+
+/** One Service waiting to be applied. */
+export interface PendingService {
+  /** When its first unapplied change arrived, in milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** When the changes of its slices were triggered, as the slices' annotation tells. */
+  readonly triggerTimesMs: readonly number[];
+  readonly slices: number;
+}
+
+/** What came with one change. */
+export interface ChangeInfo {
+  readonly what: "service" | "endpoints";
+  readonly triggerTimeMs?: number;
+  /** Endpoints were removed: times noted so far no longer tell how long anything took. */
+  readonly forgetTriggerTimes?: true;
+}
+
+export class PendingChanges {
+  #services = new Map<ServiceKey, PendingService>();
+
+  get size(): number {
+    return this.#services.size;
+  }
+
+  /** Adds a change; repeated changes of one Service are one entry. */
+  add(key: ServiceKey, nowMs: number, change: ChangeInfo): void {
+    const entry = this.#services.get(key) ?? { sinceMs: nowMs, triggerTimesMs: [], slices: 0 };
+    const noted = change.forgetTriggerTimes ? [] : entry.triggerTimesMs;
+    const times = change.triggerTimeMs === undefined ? [] : [change.triggerTimeMs];
+    this.#services.set(key, {
+      sinceMs: entry.sinceMs,
+      triggerTimesMs: [...noted, ...times],
+      slices: entry.slices + (change.what === "endpoints" ? 1 : 0),
+    });
+  }
+
+  /** Hands everything over; what arrives from now on is a new set. */
+  take(): ReadonlyMap<ServiceKey, PendingService> {
+    const taken = this.#services;
+    this.#services = new Map();
+    return taken;
+  }
+
+  /** Takes back what could not be applied, keeping the older times. */
+  putBack(taken: ReadonlyMap<ServiceKey, PendingService>): void {
+    const newer = this.#services;
+    this.#services = new Map(taken);
+    for (const [key, entry] of newer) {
+      const older = taken.get(key);
+      this.#services.set(key, older === undefined ? entry : merged(older, entry));
+    }
+  }
+
+  /** When the oldest waiting change arrived; undefined when nothing waits. */
+  get oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const { sinceMs } of this.#services.values()) oldest = Math.min(oldest ?? sinceMs, sinceMs);
+    return oldest;
+  }
+
+  /** Slices with unapplied changes, over all Services. */
+  get slices(): number {
+    let slices = 0;
+    for (const entry of this.#services.values()) slices += entry.slices;
+    return slices;
+  }
+}
+
+function merged(older: PendingService, newer: PendingService): PendingService {
+  return {
+    sinceMs: older.sinceMs,
+    triggerTimesMs: [...older.triggerTimesMs, ...newer.triggerTimesMs],
+    slices: older.slices + newer.slices,
+  };
+}
