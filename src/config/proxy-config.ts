@@ -18,12 +18,9 @@ export interface ProxyConfig {
   readonly healthz: ListenAddress | undefined;
   readonly metrics: ListenAddress | undefined;
   readonly bindAddressHardFail: boolean;
-  readonly enableProfiling: boolean;
   readonly client: {
     readonly kubeconfig: string;
     readonly master: string;
-    readonly qps: number;
-    readonly burst: number;
   };
   /** `--manifests DIR`; empty = watch an API server. */
   readonly manifests: string;
@@ -50,7 +47,6 @@ export interface ProxyConfig {
     readonly udpTimeoutMs: number;
     readonly udpStreamTimeoutMs: number;
   };
-  readonly configSyncPeriodMs: number;
   readonly featureGates: Readonly<Record<string, boolean>>;
 }
 

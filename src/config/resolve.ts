@@ -15,7 +15,7 @@ export interface Overrides {
 /** Maps a validated configuration to the effective one. Of the per-mode sections only the chosen mode's counts. */
 export function resolveConfig(config: KubeProxyConfiguration, { master, manifests }: Overrides): ProxyConfig {
   const mode = isProxyMode(config.mode) ? config.mode : "iptables";
-  const { kubeconfig, qps, burst } = config.clientConnection;
+  const { kubeconfig } = config.clientConnection;
   const { conntrack } = config;
   return deepFreeze<ProxyConfig>({
     mode,
@@ -24,8 +24,7 @@ export function resolveConfig(config: KubeProxyConfiguration, { master, manifest
     healthz: parseListenAddress(config.healthzBindAddress),
     metrics: parseListenAddress(config.metricsBindAddress),
     bindAddressHardFail: config.bindAddressHardFail,
-    enableProfiling: config.enableProfiling,
-    client: { kubeconfig, master, qps, burst },
+    client: { kubeconfig, master },
     manifests,
     logging: {
       format: config.logging.format === "json" ? "json" : "text",
@@ -48,7 +47,6 @@ export function resolveConfig(config: KubeProxyConfiguration, { master, manifest
       udpTimeoutMs: conntrack.udpTimeout,
       udpStreamTimeoutMs: conntrack.udpStreamTimeout,
     },
-    configSyncPeriodMs: config.configSyncPeriod,
     featureGates: { ...config.featureGates },
   });
 }

@@ -56,8 +56,8 @@ export const SCHEMA = {
     kubeconfig: field(string, ""),
     acceptContentTypes: field(string, "", "unsupported"),
     contentType: field(string, "application/vnd.kubernetes.protobuf", "unsupported"),
-    qps: field(float, 5),
-    burst: field(int32, 10),
+    qps: field(float, 5, "unsupported"),
+    burst: field(int32, 10, "unsupported"),
   },
   logging: {
     format: field(string, "text"),
@@ -72,7 +72,7 @@ export const SCHEMA = {
   healthzBindAddress: field(string, ""),
   metricsBindAddress: field(string, ""),
   bindAddressHardFail: field(bool, false),
-  enableProfiling: field(bool, false),
+  enableProfiling: field(bool, false, "unsupported"),
   showHiddenMetricsForVersion: field(string, "", "unsupported"),
   mode: field(string, ""),
   iptables: {
@@ -122,7 +122,7 @@ export const SCHEMA = {
     udpTimeout: field(duration, 0),
     udpStreamTimeout: field(duration, 0),
   },
-  configSyncPeriod: field(duration, 15 * MINUTE),
+  configSyncPeriod: field(duration, 15 * MINUTE, "unsupported"),
   portRange: field(string, "", "historical"),
   windowsRunAsService: field(bool, false, "windows"),
 } as const satisfies Section;

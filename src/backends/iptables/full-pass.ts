@@ -6,13 +6,18 @@ import { type AppliedService, toApplied } from "./applied-state.ts";
 import type { CompileOptions } from "./compile-options.ts";
 import type { CompiledService } from "./compile-service.ts";
 import { DISPATCH_FIELDS, type DispatchField } from "./dispatch.ts";
+import { heldByOthers } from "./held-by-others.ts";
+import { CLEANUP } from "./jump-rules.ts";
 import { KeptServices } from "./kept-service.ts";
 import { type KernelState, sameRules } from "./kernel-state.ts";
 import { isServiceChain } from "./names.ts";
-import type { OwnedLine } from "./restore-block.ts";
+import { NOBODY, type OwnedLine } from "./restore-block.ts";
 import type { PlanInput } from "./restore-plan.ts";
 import type { ChainText, ServiceDelta } from "./service-delta.ts";
 import { repairHead, repairMangle, repairShared } from "./shared-rules.ts";
+
+/** Shared chains whose rules the pass puts right, whatever they are now. */
+const OWN_NAT_CHAINS: ReadonlySet<string> = new Set(CLEANUP.chains.nat);
 
 /** What a full pass starts from. */
 export interface FullPassInput {
@@ -22,8 +27,6 @@ export interface FullPassInput {
   readonly compile: (key: ServiceKey, ports: readonly ServicePort[]) => CompiledService;
   /** Services to leave as they are: the kernel refused their new rules. */
   readonly excluded: ReadonlySet<ServiceKey>;
-  /** Chains of nobody's that cannot be deleted. */
-  readonly undeletable: ReadonlySet<string>;
   readonly chainsPerCommit: number;
 }
 
@@ -44,16 +47,28 @@ export function planFullPass(input: FullPassInput): {
     plan: {
       head: repairHead(kernel, options),
       deltas: kernelDeltas(input, next, claimed),
-      finish: () => ({
-        filter: repairShared("filter", kernel, dispatch, options),
-        nat: repairShared("nat", kernel, dispatch, options),
-        mangle: repairMangle(kernel),
-        stale: [...kernel.nat.keys()].filter(
-          (chain) => isServiceChain(chain) && !claimed.has(chain) && !input.undeletable.has(chain),
-        ),
-      }),
+      finish: () => {
+        const filter = repairShared("filter", kernel, dispatch, options);
+        const nat = repairShared("nat", kernel, dispatch, options);
+        const { removable, held } = staleChains(kernel, claimed);
+        for (const chain of held) nat.declare.push([chain, NOBODY]);
+        return { filter, nat, mangle: repairMangle(kernel), stale: removable };
+      },
       chainsPerCommit: input.chainsPerCommit,
     },
+  };
+}
+
+/** Service chains that no Service claims. Those that others jump to can only be emptied, if they are not yet. */
+function staleChains(
+  kernel: KernelState,
+  claimed: ReadonlySet<string>,
+): { readonly removable: readonly string[]; readonly held: readonly string[] } {
+  const stale = [...kernel.nat.keys()].filter((chain) => isServiceChain(chain) && !claimed.has(chain));
+  const others = heldByOthers(kernel.nat, (chain) => isServiceChain(chain) || OWN_NAT_CHAINS.has(chain));
+  return {
+    removable: stale.filter((chain) => !others.has(chain)),
+    held: stale.filter((chain) => others.has(chain) && kernel.nat.get(chain)?.length !== 0),
   };
 }
 

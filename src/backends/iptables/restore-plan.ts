@@ -14,6 +14,7 @@ import {
   NOBODY,
   type OwnedLine,
   type RestoreBlock,
+  type RestoreTable,
 } from "./restore-block.ts";
 import type { ServiceDelta } from "./service-delta.ts";
 
@@ -63,20 +64,20 @@ export function* planBlocks(input: PlanInput): Generator<RestoreBlock> {
   }
   yield* [mangle, filter].filter((block) => !isEmpty(block));
   mergeInto(chains, nat);
-  if (!cut) mergeInto(chains, removalBlock(removals));
+  if (!cut) mergeInto(chains, removalBlock("nat", removals));
   if (!isEmpty(chains)) yield chains;
   if (cut) yield* removalBlocks(removals, input.chainsPerCommit);
 }
 
 /** Emptied and deleted in one commit: emptying takes away the references they have on each other. */
-function removalBlock(chains: readonly OwnedLine[]): RestoreBlock {
-  return { table: "nat", declare: [...chains], rules: [], remove: [...chains] };
+export function removalBlock(table: RestoreTable, chains: readonly OwnedLine[]): RestoreBlock {
+  return { table, declare: [...chains], rules: [], remove: [...chains] };
 }
 
 /** Deletes chains; callers before callees, so that no commit deletes a chain that one of a later commit still jumps to. */
 export function* removalBlocks(chains: readonly OwnedLine[], size: number): Generator<RestoreBlock> {
   const ordered = chains.toSorted(([a], [b]) => removalRank(a) - removalRank(b));
-  for (let i = 0; i < ordered.length; i += size) yield removalBlock(ordered.slice(i, i + size));
+  for (let i = 0; i < ordered.length; i += size) yield removalBlock("nat", ordered.slice(i, i + size));
 }
 
 function removalRank(chain: string): number {

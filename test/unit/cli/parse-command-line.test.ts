@@ -34,8 +34,7 @@ const DEFAULTS = {
   healthz: { host: "0.0.0.0", port: 10256 },
   metrics: { host: "127.0.0.1", port: 10249 },
   bindAddressHardFail: false,
-  enableProfiling: false,
-  client: { kubeconfig: "", master: "", qps: 5, burst: 10 },
+  client: { kubeconfig: "", master: "" },
   manifests: "",
   logging: { format: "text", verbosity: 0 },
   syncPeriodMs: 30_000,
@@ -58,7 +57,6 @@ const DEFAULTS = {
     udpTimeoutMs: 0,
     udpStreamTimeoutMs: 0,
   },
-  configSyncPeriodMs: 900_000,
   featureGates: {},
 };
 
@@ -165,10 +163,7 @@ describe("flags set the configuration", () => {
   it.each([
     ["--proxy-mode=iptables", {}],
     ["--proxy-mode=", {}],
-    [
-      "--kubeconfig=/k --master https://m --kube-api-qps=2.5 --kube-api-burst=7",
-      { client: { kubeconfig: "/k", master: "https://m", qps: 2.5, burst: 7 } },
-    ],
+    ["--kubeconfig=/k --master https://m", { client: { kubeconfig: "/k", master: "https://m" } }],
     ["--manifests /m", { manifests: "/m" }],
     ["--bind-address=::", { bindAddress: "::" }],
     ["--bind-address=", {}],
@@ -227,8 +222,7 @@ describe("flags set the configuration", () => {
         },
       },
     ],
-    ["--config-sync-period=1m", { configSyncPeriodMs: 60_000 }],
-    ["--bind-address-hard-fail --profiling", { bindAddressHardFail: true, enableProfiling: true }],
+    ["--bind-address-hard-fail", { bindAddressHardFail: true }],
     ["-v=5", { logging: { format: "text", verbosity: 5 } }],
     ["-v5 --logging-format=json", { logging: { format: "json", verbosity: 5 } }],
     ["-v 5", { logging: { format: "text", verbosity: 5 } }],
@@ -378,13 +372,13 @@ describe("precedence", () => {
     [
       "--master=https://m",
       "clientConnection: {kubeconfig: /k}",
-      { client: { kubeconfig: "/k", master: "https://m", qps: 5, burst: 10 } },
+      { client: { kubeconfig: "/k", master: "https://m" } },
     ],
     ["--manifests=/m", "", { manifests: "/m" }],
     [
       "--kubeconfig=/flag",
       "clientConnection: {kubeconfig: /k}",
-      { client: { kubeconfig: "/k", master: "", qps: 5, burst: 10 } },
+      { client: { kubeconfig: "/k", master: "" } },
     ],
   ])("%s beside %j", (args, yaml, expected) => {
     expect(run(`--config=/c ${args}`, yaml).config).toEqual({ ...DEFAULTS, ...expected });
@@ -422,6 +416,10 @@ describe("precedence", () => {
 describe("warnings", () => {
   it.each([
     ["--ipvs-scheduler=sh --vmodule=a=1", ["not yet supported: --ipvs-scheduler, --vmodule"]],
+    [
+      "--kube-api-qps=2.5 --kube-api-burst=7 --config-sync-period=1m --profiling",
+      ["not yet supported: --config-sync-period, --kube-api-qps, --kube-api-burst, --profiling"],
+    ],
     [
       "--udp-timeout=1s --logtostderr --cleanup-ipvs=false",
       ["no longer has an effect: --cleanup-ipvs, --udp-timeout, --logtostderr"],
@@ -479,7 +477,7 @@ describe("warnings", () => {
       oomScoreAdj: -998,
       metrics: { host: "0.0.0.0", port: 10249 },
     });
-    expect(warnings).toEqual(["not yet supported: --ipvs-sync-period, --ipvs-min-sync-period"]);
+    expect(warnings).toEqual(["not yet supported: --ipvs-sync-period, --ipvs-min-sync-period, --profiling"]);
   });
 });
 
