@@ -10,7 +10,7 @@ import { createHealthzServer } from "./health/healthz-server.ts";
 import { ProxyHealth } from "./health/proxy-health.ts";
 import { ServiceHealthServers } from "./health/service-health.ts";
 import type { RetryingServer } from "./http/retrying-server.ts";
-import { listLocalAddresses } from "./kernel/addresses.ts";
+import { type HostAddresses, listAddresses } from "./kernel/addresses.ts";
 import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
 import { readNfacctCounters } from "./kernel/nfacct.ts";
 import { resolveNodePortAddresses } from "./kernel/node-port-addresses.ts";
@@ -22,7 +22,7 @@ import { IP_FAMILIES, type IpFamily } from "./model/types.ts";
 import type { NodeRecord } from "./store/parse-node.ts";
 import type { Problem } from "./store/problem.ts";
 import { Store, type StoreChange } from "./store/store.ts";
-import { AddressWatch, type LocalAddresses } from "./sync/address-watch.ts";
+import { AddressWatch } from "./sync/address-watch.ts";
 import { systemClock } from "./sync/clock.ts";
 import { FamilyLoop } from "./sync/family-loop.ts";
 import { type NodeIPs, nodeIPsOf } from "./sync/node-identity.ts";
@@ -63,7 +63,7 @@ export class KubeProxy {
   #addressWatch: AddressWatch | undefined;
   #source: Source | undefined;
   #events: EventRecorder | undefined;
-  #localAddresses: LocalAddresses = { IPv4: [], IPv6: [] };
+  #addresses: HostAddresses = { local: { IPv4: [], IPv6: [] }, outward: { IPv4: [], IPv6: [] } };
 
   constructor(options: ProxyOptions) {
     const { config, nodeName, logger } = options;
@@ -82,6 +82,7 @@ export class KubeProxy {
       this.#nodeWatch = new NodeWatch({
         config,
         clock: systemClock,
+        logger,
         onReady: () => this.#startLoops(),
         onFatal: options.onFatal,
       });
@@ -91,7 +92,7 @@ export class KubeProxy {
   /** Brings everything up; resolves when the source is running. Rejects with a message for the operator. */
   async start(): Promise<void> {
     const { nodeName } = this.#options;
-    this.#localAddresses = await listLocalAddresses();
+    this.#addresses = await listAddresses();
     const backends = await this.#probeFamilies();
     this.#metrics = new ProxyMetrics({
       mode: this.#config.mode,
@@ -137,17 +138,17 @@ export class KubeProxy {
   #watchAddresses(): void {
     this.#addressWatch = new AddressWatch(
       {
-        list: listLocalAddresses,
+        list: listAddresses,
         periodMs: this.#config.syncPeriodMs,
         clock: systemClock,
         onChange: (addresses) => {
-          this.#localAddresses = addresses;
+          this.#addresses = addresses;
           for (const loop of this.#loops.values()) loop.requestFullPass("the node's addresses changed");
         },
         onError: (err) =>
           this.#logger.warn({ err }, "cannot list the node's addresses; node ports stay as they are"),
       },
-      this.#localAddresses,
+      this.#addresses,
     );
   }
 
@@ -191,12 +192,12 @@ export class KubeProxy {
       family,
       logger: this.#logger,
       nodeFacts: async () => {
-        this.#localAddresses = await listLocalAddresses();
+        this.#addresses = await listAddresses();
         const podCIDR = this.#store.node?.podCIDRs.find((cidr) => familyOf(cidr) === family) ?? "";
         const nodeIP = this.#nodeIPs().ips[family];
         return {
           nodeIPs: nodeIP === "" ? [] : [nodeIP],
-          localAddresses: this.#localAddresses[family],
+          localAddresses: this.#addresses.local[family],
           podCIDR,
         };
       },
@@ -236,7 +237,7 @@ export class KubeProxy {
       serviceHealth: (of) => this.#serviceHealth.get(of),
       events,
       flows: { list: listUdpFlows, delete: deleteUdpFlows },
-      localAddresses: async (of) => (await listLocalAddresses())[of],
+      localAddresses: async (of) => (await listAddresses()).local[of],
       logger: this.#logger,
     });
     this.#loops.set(
@@ -282,6 +283,7 @@ export class KubeProxy {
       synced: (kind) => {
         this.#synced.add(kind);
         this.#logger.debug({ kind }, "first complete list");
+        if (kind === "Node") this.#nodeWatch?.listed();
         this.#startLoops();
       },
     };
@@ -326,7 +328,7 @@ export class KubeProxy {
   }
 
   #nodeIPs(): NodeIPs {
-    return nodeIPsOf(this.#config, this.#store.node, this.#localAddresses);
+    return nodeIPsOf(this.#config, this.#store.node, this.#addresses.outward);
   }
 
   #nodePortAddresses(family: IpFamily): readonly string[] | "all" {
@@ -334,7 +336,7 @@ export class KubeProxy {
     const chosen = resolveNodePortAddresses(
       nodePortAddresses,
       family,
-      this.#localAddresses[family],
+      this.#addresses.local[family],
       this.#nodeIPs().ips[family],
     );
     return chosen.all ? "all" : chosen.addresses;

@@ -39,7 +39,7 @@ export function createLogger(options: { format: "text" | "json"; verbosity: numb
     {
       level: levelOf(options.verbosity),
       base: null,
-      serializers: { err: pino.stdSerializers.err },
+      serializers: { err: pino.stdSerializers.errWithCause },
     },
     { write },
   );

@@ -1,15 +1,13 @@
 /** Notices that the node's addresses changed: node ports limited to some addresses must follow. */
-import type { PerFamily } from "../model/types.ts";
+import type { HostAddresses } from "../kernel/addresses.ts";
 import type { Clock } from "./clock.ts";
 
-export type LocalAddresses = PerFamily<readonly string[]>;
-
 export interface AddressWatchOptions {
-  readonly list: () => Promise<LocalAddresses>;
+  readonly list: () => Promise<HostAddresses>;
   readonly periodMs: number;
   readonly clock: Clock;
   /** Called after a change, with the new addresses. */
-  readonly onChange: (addresses: LocalAddresses) => void;
+  readonly onChange: (addresses: HostAddresses) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -19,7 +17,7 @@ export class AddressWatch {
   #cancel: (() => void) | undefined;
 
   /** Starts to look every `periodMs`; `known` are the addresses as they are now. */
-  constructor(options: AddressWatchOptions, known: LocalAddresses) {
+  constructor(options: AddressWatchOptions, known: HostAddresses) {
     this.#options = options;
     this.#known = fingerprint(known);
     this.#wait();
@@ -49,6 +47,6 @@ export class AddressWatch {
   }
 }
 
-function fingerprint({ IPv4, IPv6 }: LocalAddresses): string {
-  return [...IPv4, ...IPv6].sort().join();
+function fingerprint({ local }: HostAddresses): string {
+  return [...local.IPv4, ...local.IPv6].sort().join();
 }

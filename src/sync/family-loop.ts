@@ -12,7 +12,7 @@ import type { SyncObserver } from "./observer.ts";
 import { type ChangeInfo, PendingChanges } from "./pending-changes.ts";
 import { ServiceLedger } from "./service-ledger.ts";
 
-/** A full pass without any reason, to find what no detector sees. */
+/** A full pass without any other reason, to find what no detector sees. */
 const FULL_PASS_PERIOD_MS = 3_600_000;
 /** Wait after the second failure in a row; doubles up to the sync period. The first is retried at once, in full. */
 const FIRST_RETRY_MS = 1_000;
@@ -44,11 +44,14 @@ export class FamilyLoop {
   #cancelDriftTimer: (() => void) | undefined;
   #driftDue = false;
   #notBeforeMs = 0;
-  #lastFullMs = 0;
+  /** When a full pass is due without any change, and why. */
+  #nextFull = { atMs: 0, reason: "hourly" };
+  #refusedDelayMs: number;
   #failures = 0;
 
   constructor(options: FamilyLoopOptions) {
     this.#options = options;
+    this.#refusedDelayMs = options.syncPeriodMs;
   }
 
   /** Begins to sync; before this, changes only collect. Call it when every kind has been listed once. */
@@ -133,7 +136,7 @@ export class FamilyLoop {
     }
     const udp = this.#ledger.commit();
     this.#failures = 0;
-    if (result.full) this.#lastFullMs = clock.now();
+    if (result.full) this.#planNextFull(result.refused.length > 0);
     logger.debug(
       {
         family: backend.family,
@@ -187,6 +190,15 @@ export class FamilyLoop {
     return Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), this.#options.syncPeriodMs);
   }
 
+  /** Refused Services are tried again soon, as it may not have been their fault, and then less and less often. */
+  #planNextFull(refused: boolean): void {
+    const { clock, syncPeriodMs } = this.#options;
+    const delayMs = refused ? Math.min(this.#refusedDelayMs, FULL_PASS_PERIOD_MS) : FULL_PASS_PERIOD_MS;
+    const reason = refused ? "to try refused Services again" : "hourly";
+    this.#nextFull = { atMs: clock.now() + delayMs, reason };
+    this.#refusedDelayMs = refused ? delayMs * 2 : syncPeriodMs;
+  }
+
   /** Also for what no change asks for: a family that cannot be repaired is as unhealthy as one that cannot follow. */
   #reportQueued(): void {
     const { clock, observer, backend } = this.#options;
@@ -220,6 +232,6 @@ export class FamilyLoop {
     } catch (error) {
       logger.warn({ err: error, family: backend.family }, "could not look for drift; will look again");
     }
-    if (clock.now() - this.#lastFullMs >= FULL_PASS_PERIOD_MS) this.#fullReason ??= "hourly";
+    if (clock.now() >= this.#nextFull.atMs) this.#fullReason ??= this.#nextFull.reason;
   }
 }

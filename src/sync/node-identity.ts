@@ -24,14 +24,14 @@ export interface NodeIPs {
 /**
  * The addresses by which the cluster knows this node. An explicit --bind-address wins for its family and makes it the
  * primary one; then the Node's first InternalIP, else its first ExternalIP, with the first address of the other family
- * beside it; then, without a Node, the first address of an interface that is not loopback.
+ * beside it; then, without a Node, the first address by which other hosts may know this one.
  */
 export function nodeIPsOf(
   config: ProxyConfig,
   node: NodeRecord | undefined,
-  localAddresses: PerFamily<readonly string[]>,
+  outwardAddresses: PerFamily<readonly string[]>,
 ): NodeIPs {
-  const known = node === undefined ? withoutNode(localAddresses) : ofNode(node);
+  const known = node === undefined ? IP_FAMILIES.flatMap((family) => outwardAddresses[family]) : ofNode(node);
   const explicit = UNSPECIFIED.includes(config.bindAddress) ? "" : config.bindAddress;
   const ordered = explicit === "" ? known : [explicit, ...known];
   const firstOf = (family: IpFamily): string => ordered.find((ip) => familyOf(ip) === family) ?? "";
@@ -43,10 +43,4 @@ export function nodeIPsOf(
 
 function ofNode({ internalIPs, externalIPs }: NodeRecord): readonly string[] {
   return internalIPs.length > 0 ? internalIPs : externalIPs;
-}
-
-function withoutNode(localAddresses: PerFamily<readonly string[]>): readonly string[] {
-  return IP_FAMILIES.flatMap((family) => localAddresses[family]).filter(
-    (ip) => !ip.startsWith("127.") && ip !== "::1" && !ip.startsWith("fe80:"),
-  );
 }

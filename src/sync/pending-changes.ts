@@ -7,6 +7,8 @@ export interface PendingService {
   readonly sinceMs: number;
   /** When the changes of its slices were triggered, as the slices' annotation tells. */
   readonly triggerTimesMs: readonly number[];
+  /** Times noted before this entry began are to be forgotten, should they come back. */
+  readonly forgetsEarlier: boolean;
   readonly slices: number;
 }
 
@@ -27,12 +29,18 @@ export class PendingChanges {
 
   /** Adds a change; repeated changes of one Service are one entry. */
   add(key: ServiceKey, nowMs: number, change: ChangeInfo): void {
-    const entry = this.#services.get(key) ?? { sinceMs: nowMs, triggerTimesMs: [], slices: 0 };
+    const entry = this.#services.get(key) ?? {
+      sinceMs: nowMs,
+      triggerTimesMs: [],
+      forgetsEarlier: false,
+      slices: 0,
+    };
     const noted = change.forgetTriggerTimes ? [] : entry.triggerTimesMs;
     const times = change.triggerTimeMs === undefined ? [] : [change.triggerTimeMs];
     this.#services.set(key, {
       sinceMs: entry.sinceMs,
       triggerTimesMs: [...noted, ...times],
+      forgetsEarlier: entry.forgetsEarlier || change.forgetTriggerTimes === true,
       slices: entry.slices + (change.what === "endpoints" ? 1 : 0),
     });
   }
@@ -72,7 +80,8 @@ export class PendingChanges {
 function merged(older: PendingService, newer: PendingService): PendingService {
   return {
     sinceMs: older.sinceMs,
-    triggerTimesMs: [...older.triggerTimesMs, ...newer.triggerTimesMs],
+    triggerTimesMs: [...(newer.forgetsEarlier ? [] : older.triggerTimesMs), ...newer.triggerTimesMs],
+    forgetsEarlier: older.forgetsEarlier || newer.forgetsEarlier,
     slices: older.slices + newer.slices,
   };
 }

@@ -1,6 +1,7 @@
 /** The node's own addresses and settings, read in a namespace that has every kind of them. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HostAddresses } from "../../src/kernel/addresses.ts";
 import { Namespace } from "../support/testbed/namespace.ts";
 import { nodeProgram } from "../support/testbed/node-program.ts";
 import { missingForTestbed } from "../support/testbed/testbed.ts";
@@ -12,6 +13,7 @@ const missing = missingForTestbed(["/usr/sbin/iptables"]);
 const LINKS = `
 link set lo up
 addr add 127.0.0.9/8 dev lo
+addr add 198.18.0.9/32 dev lo
 link add up0 type veth peer name up1
 link set up0 up
 link set up1 up
@@ -47,11 +49,17 @@ describe.skipIf(missing)(
         new Set(
           links.flatMap((link) => link.addr_info.filter((a) => a.family === family).map((a) => a.local)),
         );
-      const addresses = await call<{ IPv4: string[]; IPv6: string[] }>("addresses");
+      const { local: addresses } = await call<HostAddresses>("addresses");
       expect(addresses.IPv4.toSorted()).toEqual([...shown("inet")].sort());
       expect(addresses.IPv6.toSorted()).toEqual([...shown("inet6")].sort());
       expect(addresses.IPv4).toEqual(expect.arrayContaining(["127.0.0.9", "10.8.0.1", "172.16.0.1"]));
       expect(addresses.IPv6).toEqual(expect.arrayContaining(["::1", "fd05::1", "fd06::1"]));
+    });
+
+    test("those on the loopback device or of link scope are not for other hosts", async () => {
+      const { outward } = await call<HostAddresses>("addresses");
+      expect(outward.IPv4.toSorted()).toEqual(["10.8.0.1", "172.16.0.1", "192.168.5.1", "192.168.5.2"]);
+      expect(outward.IPv6.toSorted()).toEqual(["fd05::1", "fd06::1"]);
     });
 
     test("counters are made once and count packets", async () => {

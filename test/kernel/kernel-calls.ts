@@ -3,7 +3,7 @@
  * as JSON and fails when a descriptor is left open.
  */
 import { readdirSync } from "node:fs";
-import { listLocalAddresses } from "../../src/kernel/addresses.ts";
+import { listAddresses } from "../../src/kernel/addresses.ts";
 import { deleteUdpFlows, listRequest, listUdpFlows, type UdpFlow } from "../../src/kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "../../src/kernel/conntrack-sysctls.ts";
 import { ensureNfacctCounters, nfacctAvailable, readNfacctCounters } from "../../src/kernel/nfacct.ts";
@@ -20,7 +20,7 @@ export interface ReconcileArgument {
 }
 
 const CALLS = {
-  addresses: () => listLocalAddresses(),
+  addresses: () => listAddresses(),
   flows: async (family: IpFamily) => {
     const flows: UdpFlow[] = [];
     for await (const flow of listUdpFlows(family)) flows.push(flow);
@@ -37,7 +37,7 @@ const CALLS = {
   },
   deleteFlows: (flows: readonly UdpFlow[]) => deleteUdpFlows(flows),
   reconcile: async ({ family, current, previous }: ReconcileArgument) => {
-    const localAddresses = (await listLocalAddresses())[family];
+    const localAddresses = (await listAddresses()).local[family];
     const check = { current, previous, localAddresses };
     return reconcileUdpFlows(family, check, { list: listUdpFlows, delete: deleteUdpFlows });
   },

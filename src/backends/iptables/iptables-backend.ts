@@ -192,14 +192,17 @@ export class IptablesBackend implements Backend {
     }
   }
 
-  /** Looks for refused Services first among those that changed, which is quick, then among all. */
+  /** Looks for refused Services first where they are likely, which is quick, then among all. */
   async #applyToMost(attempt: Try, services: readonly ServiceChange[]): Promise<Outcome> {
-    const everybody = services.map(([key]) => key);
-    if (this.#suspects.size > 0) {
-      const outcome = await applyWithout(attempt, [...this.#suspects]);
+    const suspects = new Set([...this.#suspects, ...this.#refused.keys()]);
+    if (suspects.size > 0) {
+      const outcome = await applyWithout(attempt, [...suspects]);
       if ("refusals" in outcome) return outcome;
     }
-    return applyWithout(attempt, everybody);
+    return applyWithout(
+      attempt,
+      services.map(([key]) => key),
+    );
   }
 
   /** A Service whose text must not enter a rule is refused alone; the store lets no such text through. */

@@ -10,8 +10,9 @@ import {
 } from "../testbed/addresses.ts";
 import type { ProbeOutcome } from "../testbed/agent-protocol.ts";
 import type { Testbed } from "../testbed/testbed.ts";
+import type { FlowCase } from "./cases.ts";
 import { allServiceAddresses, boundAddresses, flowAddresses, flowService, SERVICE_PORT } from "./services.ts";
-import type { Cell, FlowCase, Source } from "./table.ts";
+import type { Cell, Source } from "./table.ts";
 
 /** Silence is expected in these cases, so a short wait will do. */
 const DROP_TIMEOUT_MS = 400;

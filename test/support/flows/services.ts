@@ -22,7 +22,6 @@ export interface FlowService {
   /** Its external and load-balancer addresses are configured on the node as well. */
   readonly bound?: boolean;
   readonly ipMode?: "VIP" | "Proxy";
-  readonly affinitySeconds?: number;
   readonly tcpOnly?: boolean;
 }
 
@@ -97,14 +96,7 @@ const LIST: readonly FlowService[] = [
 
 /** By name. Throws when the table names a Service that does not exist. */
 export function flowService(name: string): FlowService {
-  return nth(
-    LIST.findIndex((service) => service.name === name),
-    name,
-  );
-}
-
-function nth(index: number, name: string): FlowService {
-  const service = LIST[index];
+  const service = LIST.find((candidate) => candidate.name === name);
   if (!service) throw new Error(`no such Service in the table: ${name}`);
   return service;
 }

@@ -1,6 +1,6 @@
 /** The ways in which the flow table is run, and the flags that make the proxy do so. */
 import { CLUSTER_CIDR, MEMBERS, POD_INTERFACE_PREFIX } from "../testbed/addresses.ts";
-import type { FlowSetup } from "./table.ts";
+import type { FlowSetup } from "./cases.ts";
 
 export interface NamedSetup extends FlowSetup {
   readonly title: string;

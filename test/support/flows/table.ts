@@ -2,7 +2,7 @@
  * Same packet, same answer: the table of flows that every proxy mode is measured by. It holds no rules, only what a client
  * sees. Columns are sources; a cell says which endpoints answer and which source address they see.
  */
-import { IP_FAMILIES, type IpFamily } from "../../../src/model/types.ts";
+import type { IpFamily } from "../../../src/model/types.ts";
 
 /** Where a connection starts. */
 export type Source =
@@ -29,9 +29,6 @@ export type Source =
  * - `reject`: refused. `drop`: silence. `passed on`: not translated, leaves the node towards the real address.
  */
 export type Cell = "all" | "all?" | "all+m" | "loc" | "loc+m" | "reject" | "drop" | "passed on";
-
-/** How the proxy tells pods: by the cluster's networks (other nodes' pods count as well), by this node's interfaces, or not. */
-export type Detection = "ClusterCIDR" | "interface" | "none";
 
 export type Destination =
   | "clusterIP"
@@ -396,79 +393,3 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     cells: clusterPolicy,
   },
 ];
-
-/** One connection kind to try: a row, a source, a family, a protocol, and the cell that must come true. */
-export interface FlowCase {
-  readonly row: FlowRow;
-  readonly source: Source;
-  readonly family: IpFamily;
-  readonly protocol: "TCP" | "UDP";
-  readonly cell: Cell;
-}
-
-/** How a run of the table departs from the rows as written. */
-export interface FlowSetup {
-  readonly detection: Detection;
-  readonly masqueradeAll?: boolean;
-  /** Node ports answer on the node's wire address only. */
-  readonly nodePortsOnWireOnly?: boolean;
-  /** Node ports on 127.0.0.1 are off. */
-  readonly localhostOff?: boolean;
-}
-
-/** Every case of a set-up. */
-export function flowCases(setup: FlowSetup, rows: readonly FlowRow[] = FLOW_ROWS): FlowCase[] {
-  return rows.flatMap((row) =>
-    (Object.keys(row.cells) as Source[]).flatMap((source) =>
-      (row.families ?? IP_FAMILIES).flatMap((family) =>
-        (row.protocols ?? (["TCP", "UDP"] as const)).map((protocol) => ({
-          row,
-          source,
-          family,
-          protocol,
-          cell: cellOf(row, source, setup),
-        })),
-      ),
-    ),
-  );
-}
-
-function cellOf(row: FlowRow, source: Source, setup: FlowSetup): Cell {
-  const written = row.cells[source];
-  if (written === undefined) throw new Error(`${row.title}: no cell for ${source}`);
-  const cell =
-    typeof written === "string"
-      ? written
-      : written[setup.detection === "ClusterCIDR" ? "ClusterCIDR" : "interface"];
-  if (row.to === "nodePort at loopback" && (setup.localhostOff || setup.nodePortsOnWireOnly)) {
-    return source === "H" ? (row.closed ?? "reject") : "drop";
-  }
-  if (row.to === "nodePort at second address" && setup.nodePortsOnWireOnly) return "reject";
-  if (row.to === "clusterIP" && forwards(cell)) return clusterIPCell(cell, source, setup);
-  if (setup.detection === "none" && isExternalLocal(row)) return withoutDetection(row, source, cell);
-  return cell;
-}
-
-function forwards(cell: Cell): boolean {
-  return cell.startsWith("all") || cell.startsWith("loc");
-}
-
-function clusterIPCell(cell: Cell, source: Source, setup: FlowSetup): Cell {
-  const list = cell.startsWith("all") ? "all" : "loc";
-  if (setup.masqueradeAll) return `${list}+m`;
-  if (setup.detection !== "none") return cell;
-  // Unmasqueraded replies to these go straight from the other node to the client.
-  const bypassed = source === "X" || source.startsWith("R");
-  return list === "all" && bypassed ? "all?" : list;
-}
-
-/** Rows whose cells for X differ from those for P because of the external policy. */
-function isExternalLocal(row: FlowRow): boolean {
-  return row.cells.P === "all" && row.cells.X !== undefined;
-}
-
-/** Without a detector nobody is known to be a pod: pods are treated as outside clients. */
-function withoutDetection(row: FlowRow, source: Source, cell: Cell): Cell {
-  const outside = row.cells.X;
-  return source.startsWith("P") && typeof outside === "string" ? outside : cell;
-}

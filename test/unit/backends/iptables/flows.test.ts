@@ -6,6 +6,7 @@ import type { LocalTraffic } from "../../../../src/backends/iptables/local-traff
 import { renderFullDocument } from "../../../../src/backends/iptables/render-document.ts";
 import { joinHostPort } from "../../../../src/model/address.ts";
 import { IP_FAMILIES, type IpFamily } from "../../../../src/model/types.ts";
+import { type FlowCase, type FlowSetup, flowCases } from "../../../support/flows/cases.ts";
 import {
   boundAddresses,
   flowAddresses,
@@ -13,14 +14,7 @@ import {
   flowService,
   SERVICE_PORT,
 } from "../../../support/flows/services.ts";
-import {
-  type Cell,
-  FLOW_ROWS,
-  type FlowCase,
-  type FlowSetup,
-  flowCases,
-  type Source,
-} from "../../../support/flows/table.ts";
+import { type Cell, FLOW_ROWS, type Source } from "../../../support/flows/table.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
 import { createTracer, type Host, type Packet, type Trace } from "../../../support/iptables-tracer.ts";
 import { resolveObjects } from "../../../support/resolve-objects.ts";

@@ -1,0 +1,134 @@
+/** The daemon on an API server: how it starts, with good and bad configurations and servers. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it, vi } from "vitest";
+import { makeCertificates } from "../support/api-server/certificates.ts";
+import { describeDaemon, put, temporaryFolder } from "../support/daemon-api/daemon.ts";
+import { nodeObject, TestService } from "../support/daemon-api/objects.ts";
+
+describeDaemon("start on an API server", (daemon) => {
+  it("programs what the server lists, in both families", async () => {
+    const [near, far] = [new TestService(), new TestService()];
+    const server = await daemon.serve([nodeObject(), ...near.objects(["p1"]), ...far.objects(["r1"])]);
+    await daemon.follow(server);
+    for (const family of ["IPv4", "IPv6"] as const) {
+      await daemon.expectAnswer(near, "p1", family);
+      await daemon.expectAnswer(far, "r1", family);
+    }
+    expect((await daemon.fetch(10249, "/proxyMode")).body).toBe("iptables");
+  });
+
+  it("serves health and metrics at once (upstream waits), but programs nothing before its Node is there", async () => {
+    const service = new TestService();
+    const server = await daemon.serve(service.objects(["p1"]));
+    const proxy = await daemon.follow(server);
+    await daemon.eventually(async () => {
+      expect((await daemon.fetch(10256, "/healthz")).status).toBe(200);
+      expect(server.watches).toHaveLength(3);
+    });
+    // A Node without an address is of no use either.
+    server.put(nodeObject({ internalIPs: [] }));
+    await daemon.eventually(() => {
+      const waiting = proxy.log.split("\n").filter((line) => line.includes("waiting for the Node"));
+      expect(waiting.map((line) => /found=(.*)/.exec(line)?.[1])).toEqual([
+        '"no Node object with this name"',
+        '"a Node without addresses"',
+      ]);
+    });
+    expect(await daemon.rules()).not.toContain(service.label);
+    const before = await daemon.metrics();
+    expect(before.get('kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"}')).toBe(0);
+
+    server.put(nodeObject());
+    await daemon.expectAnswer(service, "p1");
+    expect(proxy.ended).toBeUndefined();
+  });
+
+  it("works with a server that has only v1beta1 slices", async () => {
+    const service = new TestService();
+    const objects = [nodeObject(), ...service.objects(["p1"])];
+    const server = await daemon.serve(objects, { sliceVersions: ["v1beta1"], clusterIPSelector: false });
+    await daemon.follow(server);
+    await daemon.expectAnswer(service, "p1");
+    put(server, service.objects(["r1"]));
+    await daemon.expectAnswer(service, "r1");
+  });
+
+  it("works with a server that has only Endpoints", async () => {
+    const service = new TestService();
+    const server = await daemon.serve([nodeObject(), ...service.legacyObjects(["p1"])], {
+      sliceVersions: [],
+    });
+    await daemon.follow(server);
+    await daemon.expectAnswer(service, "p1");
+    put(server, service.legacyObjects(["r1"]));
+    await daemon.expectAnswer(service, "r1");
+    server.remove("Endpoints", "test", service.name);
+    await daemon.expectAnswer(service, "refused");
+  });
+
+  it("finds server, CA and token in its pod", async () => {
+    const folder = daemon.bed.at("node").path("/run/secrets/kubernetes.io/serviceaccount");
+    mkdirSync(folder, { recursive: true });
+    const { ca, server: pair } = makeCertificates(temporaryFolder());
+    writeFileSync(join(folder, "ca.crt"), ca);
+    writeFileSync(join(folder, "token"), "pod-token\n");
+    writeFileSync(join(folder, "namespace"), "kube-system");
+    const service = new TestService();
+    const server = await daemon.serve([nodeObject(), ...service.objects(["p1"])], { tls: { ...pair, ca } });
+    server.tokens = new Set(["pod-token"]);
+    vi.stubEnv("KUBERNETES_SERVICE_HOST", "127.0.0.1");
+    vi.stubEnv("KUBERNETES_SERVICE_PORT", String(server.port));
+    try {
+      await daemon.run([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    await daemon.expectAnswer(service, "p1");
+  });
+
+  it("a server that answers with a login page is named in one clear line per kind, and tried again", async () => {
+    const service = new TestService();
+    const server = await daemon.serve([nodeObject(), ...service.objects(["p1"])]);
+    server.faults.add({ verb: "list", times: 3, fault: { html: 200 } });
+    const proxy = await daemon.follow(server);
+    await daemon.expectAnswer(service, "p1");
+    const complaints = proxy.log.split("\n").filter((line) => line.includes("instead of JSON"));
+    expect(complaints.map((line) => / WARN .* kind=(\w+)/.exec(line)?.[1]).sort()).toEqual([
+      "EndpointSlice",
+      "Node",
+      "Service",
+    ]);
+    expect(complaints.join()).toContain("<title>Please log in</title>");
+  });
+
+  const broken: [string, string, string | undefined, RegExp][] = [
+    ["missing", "nowhere/kubeconfig", undefined, /ENOENT/],
+    ["not YAML", "broken", "{", /./],
+    ["without a context", "empty", "kind: Config", /current-context "" does not exist/],
+  ];
+  it.each(broken)("a kubeconfig that is %s ends the start with one line", async (_how, name, text, why) => {
+    const path = join(temporaryFolder(), name);
+    if (text !== undefined) writeFileSync(path, text);
+    // With a watched configuration file as well, which must not keep the process.
+    const config = join(temporaryFolder(), "config.yaml");
+    writeFileSync(
+      config,
+      `{apiVersion: kubeproxy.config.k8s.io/v1alpha1, kind: KubeProxyConfiguration, conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}, clientConnection: {kubeconfig: "${path}"}}`,
+    );
+    const proxy = await daemon.run([`--config=${config}`]);
+    expect(await daemon.exit()).toBe(1);
+    const errors = proxy.log.split("\n").filter((line) => / (ERROR|FATAL) /.test(line));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain(`kubeconfig ${path}: `);
+    expect(errors[0]).toMatch(why);
+  });
+
+  it("a port that cannot be had ends a hard-failing start, and nothing keeps the process", async () => {
+    const server = await daemon.serve([nodeObject()]);
+    const args = ["--bind-address-hard-fail", `--metrics-bind-address=127.0.0.1:${server.port}`];
+    const proxy = await daemon.follow(server, args);
+    expect(await daemon.exit()).toBe(1);
+    expect(proxy.log).toContain("EADDRINUSE");
+  });
+});
