@@ -43,6 +43,9 @@ export interface ProxyOptions {
   readonly onFatal: (reason: string) => void;
 }
 
+/** A new Service is two events, its first ready endpoint often a third; they should not wait for each other. */
+const SYNC_BURST = 3;
+
 /** Kinds that must have been listed before anything is programmed; a source has slices or Endpoints. */
 const SERVICES: readonly Kind[] = ["Service"];
 const ENDPOINTS: readonly Kind[] = ["EndpointSlice", "Endpoints"];
@@ -63,6 +66,7 @@ export class KubeProxy {
   #addressWatch: AddressWatch | undefined;
   #source: Source | undefined;
   #events: EventRecorder | undefined;
+  #waitingFor: string | undefined;
   #addresses: HostAddresses = { local: { IPv4: [], IPv6: [] }, outward: { IPv4: [], IPv6: [] } };
 
   constructor(options: ProxyOptions) {
@@ -82,7 +86,6 @@ export class KubeProxy {
       this.#nodeWatch = new NodeWatch({
         config,
         clock: systemClock,
-        logger,
         onReady: () => this.#startLoops(),
         onFatal: options.onFatal,
       });
@@ -249,6 +252,7 @@ export class KubeProxy {
         }),
         keys: () => this.#store.serviceKeys(),
         minSyncPeriodMs: this.#config.minSyncPeriodMs,
+        burst: SYNC_BURST,
         syncPeriodMs: this.#config.syncPeriodMs,
         observer,
         logger: this.#logger,
@@ -283,7 +287,7 @@ export class KubeProxy {
       synced: (kind) => {
         this.#synced.add(kind);
         this.#logger.debug({ kind }, "first complete list");
-        if (kind === "Node") this.#nodeWatch?.listed();
+        if (kind === "Node") this.#tellWaiting();
         this.#startLoops();
       },
     };
@@ -322,9 +326,20 @@ export class KubeProxy {
   #nodeChanged(node: NodeRecord | undefined, previous: NodeRecord | undefined): void {
     this.#health.setNodeEligible(node?.eligible ?? false);
     this.#nodeWatch?.changed(node);
+    this.#tellWaiting();
     if (previous !== undefined && node !== undefined && node.zone !== previous.zone) {
       for (const loop of this.#loops.values()) loop.requestFullPass("the node's zone changed");
     }
+  }
+
+  /** One line for each thing that start waits for: an operator would see only silence. */
+  #tellWaiting(): void {
+    const missing = this.#nodeWatch?.missing;
+    if (missing === this.#waitingFor) return;
+    this.#waitingFor = missing;
+    if (missing === undefined) return;
+    const node = this.#options.nodeName;
+    this.#logger.warn({ node, found: missing }, "waiting for the Node; nothing is programmed before");
   }
 
   #nodeIPs(): NodeIPs {

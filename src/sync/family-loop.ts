@@ -7,6 +7,7 @@
 import type { Backend, ServiceChange, SyncResult } from "../backends/backend.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { ServiceKey, ServicePort } from "../model/types.ts";
+import { BurstBudget } from "./burst-budget.ts";
 import type { Clock } from "./clock.ts";
 import type { SyncObserver } from "./observer.ts";
 import { type ChangeInfo, PendingChanges } from "./pending-changes.ts";
@@ -24,6 +25,8 @@ export interface FamilyLoopOptions {
   readonly keys: () => Iterable<ServiceKey>;
   /** From the end of one sync to the start of the next. */
   readonly minSyncPeriodMs: number;
+  /** Syncs that may follow each other at once before `minSyncPeriodMs` spaces them. */
+  readonly burst: number;
   /** Between looks for drift, and the longest wait for a retry. */
   readonly syncPeriodMs: number;
   readonly observer: SyncObserver;
@@ -43,7 +46,9 @@ export class FamilyLoop {
   #cancelTimer: (() => void) | undefined;
   #cancelDriftTimer: (() => void) | undefined;
   #driftDue = false;
-  #notBeforeMs = 0;
+  readonly #budget: BurstBudget;
+  /** After a failure: when to try again. */
+  #retryAtMs = 0;
   /** When a full pass is due without any change, and why. */
   #nextFull = { atMs: 0, reason: "hourly" };
   #refusedDelayMs: number;
@@ -52,6 +57,7 @@ export class FamilyLoop {
   constructor(options: FamilyLoopOptions) {
     this.#options = options;
     this.#refusedDelayMs = options.syncPeriodMs;
+    this.#budget = new BurstBudget(options.minSyncPeriodMs, options.burst);
   }
 
   /** Begins to sync; before this, changes only collect. Call it when every kind has been listed once. */
@@ -90,7 +96,8 @@ export class FamilyLoop {
     if (!this.#started || this.#stopped || this.#running !== undefined || this.#cancelTimer !== undefined)
       return;
     if (!this.#hasChanges() && !this.#driftDue) return;
-    const wait = Math.max(0, this.#notBeforeMs - this.#options.clock.now());
+    const nowMs = this.#options.clock.now();
+    const wait = this.#retryAtMs === 0 ? this.#budget.waitMs(nowMs) : Math.max(0, this.#retryAtMs - nowMs);
     this.#cancelTimer = this.#options.clock.after(wait, () => {
       this.#cancelTimer = undefined;
       this.#running = this.#work().finally(() => {
@@ -112,7 +119,7 @@ export class FamilyLoop {
   }
 
   async #sync(): Promise<void> {
-    const { backend, observer, clock, logger, minSyncPeriodMs } = this.#options;
+    const { backend, observer, clock, logger } = this.#options;
     const fullReason = this.#fullReason;
     const repaired = this.#repaired;
     const taken = this.#pending.take();
@@ -128,7 +135,7 @@ export class FamilyLoop {
       this.#ledger.discard();
       this.#fullReason = fullReason ?? "a sync failed";
       this.#repaired = repaired;
-      this.#notBeforeMs = clock.now() + this.#retryDelayMs(fullReason !== undefined);
+      this.#retryAtMs = clock.now() + this.#retryDelayMs(fullReason !== undefined);
       const failure = { family: backend.family, full: fullReason !== undefined, error, atMs: clock.now() };
       observer.failed({ ...failure, durationSeconds: seconds() });
       this.#reportQueued();
@@ -136,8 +143,9 @@ export class FamilyLoop {
     }
     const udp = this.#ledger.commit();
     this.#failures = 0;
+    this.#retryAtMs = 0;
     if (result.full) this.#planNextFull(result.refused.length > 0);
-    logger.debug(
+    logger[result.full ? "info" : "debug"](
       {
         family: backend.family,
         services: taken.size,
@@ -159,7 +167,7 @@ export class FamilyLoop {
       repaired,
     });
     this.#reportPending();
-    this.#notBeforeMs = clock.now() + minSyncPeriodMs;
+    this.#budget.spend(startedMs, clock.now());
   }
 
   #applyChanges(keys: Iterable<ServiceKey>): Promise<SyncResult> {

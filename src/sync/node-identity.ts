@@ -9,7 +9,7 @@ const LOOPBACK: PerFamily<string> = { IPv4: "127.0.0.1", IPv6: "::1" };
 const UNSPECIFIED = ["0.0.0.0", "::"];
 
 /** The Node's name: the override or the host's name, trimmed and in lower case. Throws when that leaves nothing. */
-export function nodeNameOf(config: ProxyConfig): string {
+export function nodeNameOf(config: Pick<ProxyConfig, "hostnameOverride">): string {
   const name = (config.hostnameOverride || hostname()).trim().toLowerCase();
   if (name === "") throw new Error("the host has no name: set --hostname-override");
   return name;
@@ -27,7 +27,7 @@ export interface NodeIPs {
  * beside it; then, without a Node, the first address by which other hosts may know this one.
  */
 export function nodeIPsOf(
-  config: ProxyConfig,
+  config: Pick<ProxyConfig, "bindAddress">,
   node: NodeRecord | undefined,
   outwardAddresses: PerFamily<readonly string[]>,
 ): NodeIPs {

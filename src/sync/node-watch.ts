@@ -1,6 +1,5 @@
 /** Waits for this machine's Node object at start, and notices when it becomes another node. */
 import type { ProxyConfig } from "../config/proxy-config.ts";
-import type { Logger } from "../logging/logger.ts";
 import { familyOf } from "../model/address.ts";
 import type { NodeRecord } from "../store/parse-node.ts";
 import type { Clock } from "./clock.ts";
@@ -11,7 +10,6 @@ const NODE_TIMEOUT_MS = 5 * 60_000;
 export interface NodeWatchOptions {
   readonly config: Pick<ProxyConfig, "detectLocalMode">;
   readonly clock: Clock;
-  readonly logger: Logger;
   /** The Node has what the configuration needs. Called once. */
   readonly onReady: () => void;
   /** The Node never came, is gone, or has other addresses: the process should end and be started anew. */
@@ -25,8 +23,6 @@ export class NodeWatch {
   #addresses: readonly string[] = [];
   #podCIDRs: readonly string[] = [];
   #ready = false;
-  /** What was last said to be missing. */
-  #waitingFor: string | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(options: NodeWatchOptions) {
@@ -40,18 +36,11 @@ export class NodeWatch {
   /** Begins to count the time that the Node may take. */
   start(): void {
     const { clock, onFatal } = this.#options;
-    this.#cancelTimer = clock.after(NODE_TIMEOUT_MS, () =>
-      onFatal(`after 5 minutes still ${this.#missing()}`),
-    );
+    this.#cancelTimer = clock.after(NODE_TIMEOUT_MS, () => onFatal(`after 5 minutes still ${this.missing}`));
   }
 
   stop(): void {
     this.#cancelTimer?.();
-  }
-
-  /** Nodes have been listed, so that one not seen by now is not there. */
-  listed(): void {
-    this.#tellMissing(this.#missing());
   }
 
   /** The Node was seen; undefined means that it was deleted. */
@@ -60,22 +49,10 @@ export class NodeWatch {
     const reason = this.#ready ? this.#becameAnother() : undefined;
     if (node !== undefined) this.#remember(node);
     if (reason !== undefined) this.#options.onFatal(reason);
-    if (this.#ready) return;
-    const missing = this.#missing();
-    this.#tellMissing(missing);
-    if (missing !== undefined) return;
+    if (this.#ready || this.missing !== undefined) return;
     this.#ready = true;
     this.#cancelTimer?.();
     this.#options.onReady();
-  }
-
-  #tellMissing(missing: string | undefined): void {
-    if (missing === undefined || missing === this.#waitingFor) return;
-    this.#waitingFor = missing;
-    this.#options.logger.warn(
-      { found: missing },
-      "waiting for the Node; nothing is programmed before it is there",
-    );
   }
 
   #remember(node: NodeRecord): void {
@@ -84,7 +61,9 @@ export class NodeWatch {
     if (node.podCIDRs.length > 0) this.#podCIDRs = node.podCIDRs;
   }
 
-  #missing(): string | undefined {
+  /** What start is waiting for; undefined when it need not wait any longer. */
+  get missing(): string | undefined {
+    if (this.#ready) return undefined;
     if (this.#node === undefined) return "no Node object with this name";
     if (addressesOf(this.#node).length === 0) return "a Node without addresses";
     const needsPodCIDRs = this.#options.config.detectLocalMode === "NodeCIDR";
