@@ -1,10 +1,10 @@
 /** The program: reads the command line, does what it asks, and says how it ended. */
 import { readFileSync } from "node:fs";
-import { isBinaryMissing } from "#iptables-promise";
-import { createBackend, prepareHost, removeNftablesMode } from "./backends/create.ts";
+import { prepareHost, removeIptablesMode, removeNftablesMode } from "./backends/create.ts";
 import { parseCommandLine } from "./cli/parse-command-line.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
 import { watchConfigFile } from "./config/watch-file.ts";
+import { loadConntrack } from "./kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysctls.ts";
 import { machineCpuCount } from "./kernel/cpu-count.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
@@ -25,7 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const logger = createLogger(config.logging);
   for (const warning of warnings) logger.warn(warning);
   try {
-    if (action === "cleanup") return await cleanUp(config, logger);
+    if (action === "cleanup") return await cleanUp(logger);
     prepareKernel(config, logger);
     prepareHost(config);
     return action === "init-only" ? 0 : await runUntilStopped(config, configPath, logger);
@@ -37,6 +37,11 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Kernel settings of connection tracking. One that cannot be set is no reason to leave the node without a proxy. */
 function prepareKernel(config: ProxyConfig, logger: Logger): void {
+  try {
+    loadConntrack();
+  } catch (error) {
+    logger.warn({ err: error }, "the kernel has no connection tracking, or does not let us ask");
+  }
   for (const error of applyConntrackSysctls(conntrackSysctls(config.conntrack, machineCpuCount()))) {
     logger.warn({ err: error, setting: error.setting }, "kernel setting not changed");
   }
@@ -88,15 +93,12 @@ function tryRemoveNftablesMode(logger: Logger): boolean {
 }
 
 /** Removes the rules of every mode this version has, in both families; programs that are missing made none. */
-async function cleanUp(config: ProxyConfig, logger: Logger): Promise<number> {
+async function cleanUp(logger: Logger): Promise<number> {
   let failed = !tryRemoveNftablesMode(logger);
   for (const family of IP_FAMILIES) {
-    const nodeFacts = async () => ({ nodeIPs: [], localAddresses: [], podCIDR: "" });
-    const backend = createBackend("iptables", { config, family, nodeFacts, logger });
     try {
-      await backend?.cleanup();
+      await removeIptablesMode(family);
     } catch (error) {
-      if (isBinaryMissing(error)) continue;
       failed = true;
       logger.error({ err: error, family }, "encountered an error while tearing down rules");
     }
@@ -104,4 +106,6 @@ async function cleanUp(config: ProxyConfig, logger: Logger): Promise<number> {
   return failed ? 1 : 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// All is closed by now, and output to files and pipes is written. What a library cannot let go of, such as a credential
+// plugin that hangs, must not keep the process.
+process.exit(await main(process.argv.slice(2)));

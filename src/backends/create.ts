@@ -6,6 +6,8 @@ import { IP_FAMILIES } from "../model/types.ts";
 import type { Backend } from "./backend.ts";
 import { allowLocalhostNodePorts, type CreateOptions, createIptablesBackend } from "./iptables/create.ts";
 
+export { removeIptablesMode } from "./iptables/cleanup.ts";
+
 /** The table that upstream's nftables mode keeps in each family. */
 const NFTABLES_TABLE = "kube-proxy";
 

@@ -1,7 +1,7 @@
 /** Command line and configuration file → what to do, with which configuration. Pure apart from reading the file. */
 import { ConfigError, showProblems } from "../config/config-error.ts";
 import { completePlatform } from "../config/defaults.ts";
-import { unknownGates } from "../config/feature-gates.ts";
+import { gatesWithoutEffect, unknownGates } from "../config/feature-gates.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Action, ProxyConfig, ProxyMode } from "../config/proxy-config.ts";
 import { resolveConfig } from "../config/resolve.ts";
@@ -78,7 +78,7 @@ function interpret(given: GivenFlags, io: { readFile(path: string): string }): I
     command.cleanup || command.cleanupIptables ? "cleanup" : command.initOnly ? "init-only" : "run";
   completePlatform(proxy);
   check(proxy, action, configPath);
-  const gates = Object.keys(proxy.featureGates);
+  const gates = gatesWithoutEffect(Object.keys(proxy.featureGates));
   if (gates.length > 0) warnings.push(`feature gates without effect in this version: ${gates.join(", ")}`);
   return {
     action,

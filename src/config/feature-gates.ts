@@ -1,6 +1,6 @@
 /**
  * Feature gates: one list of names serves all Kubernetes components, and clusters hand the same list to every one of
- * them, so the gates of the others are known here too. None changes anything in this program so far.
+ * them, so the gates of the others are known here too.
  */
 import { suggest } from "./suggest.ts";
 
@@ -11,6 +11,14 @@ const PROXY_GATES = `
   MultiCIDRServiceAllocator NFTablesNetlink NFTablesProxyMode PreferSameTrafficDistribution
   ServiceTrafficDistribution TopologyAwareHints WatchList WinDSR WinOverlay WindowsHostNetwork
 `;
+
+/** Gates that change what this program does. */
+const EFFECTIVE = new Set(["PreferSameTrafficDistribution"]);
+
+/** The gates among these that are known but change nothing here. */
+export function gatesWithoutEffect(names: readonly string[]): string[] {
+  return names.filter((name) => !EFFECTIVE.has(name));
+}
 
 /** Gates of other components, as of Kubernetes 1.34 and a few retired since 1.31. */
 const OTHER_GATES = `

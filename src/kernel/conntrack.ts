@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpFamily } from "../model/types.ts";
 import type { AttributeReader } from "../netlink/attributes.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6, decodeAddress, encodeAddress } from "../netlink/inet.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress, encodeAddress } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK } from "../netlink/messages.ts";
 import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkType, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
@@ -12,6 +12,7 @@ import { NetlinkSocket } from "../netlink/socket.ts";
 const NFNL_SUBSYS_CTNETLINK = 1;
 const CT_GET = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 1);
 const CT_DELETE = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 2);
+const CT_GET_STATS = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 5);
 
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
@@ -60,6 +61,16 @@ export interface DeleteResult {
   /** Entries that had expired, or been replaced, by themselves. */
   readonly gone: number;
   readonly errors: readonly NetlinkError[];
+}
+
+/**
+ * Makes the kernel load connection tracking where it is a module: it does so when its netlink family is first spoken to.
+ * Settings under net/netfilter do not exist before. Throws a NetlinkError when the kernel has none.
+ */
+export function loadConntrack(): void {
+  using socket = NetlinkSocket.open(NETLINK_NETFILTER);
+  const payload = nfnetlinkWriter(AF_UNSPEC).finish();
+  socket.request("read conntrack statistics", { type: CT_GET_STATS, flags: 0, payload });
 }
 
 /**

@@ -1,4 +1,4 @@
-/** The little of nf_tables that iptables mode needs: who changed the ruleset last, and a table left by another mode. */
+/** The little of nf_tables that iptables mode needs: whether the ruleset changed, and a table left by another mode. */
 import type { IpFamily } from "../model/types.ts";
 import { isNetlinkError, NetlinkError } from "../netlink/errors.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC } from "../netlink/inet.ts";
@@ -14,32 +14,20 @@ const NFT_MSG_DELTABLE = nfnetlinkType(NFNL_SUBSYS_NFTABLES, 2);
 const NFT_MSG_GETGEN = nfnetlinkType(NFNL_SUBSYS_NFTABLES, 16);
 const NFTA_TABLE_NAME = 1;
 const NFTA_GEN_ID = 1;
-const NFTA_GEN_PROC_PID = 2;
-const NFTA_GEN_PROC_NAME = 3;
 
-/** The state of the ruleset of a network namespace, over all its tables. */
-export interface Generation {
-  /** Every committed change, whoever made it, adds one. */
-  readonly id: number;
-  /** The process that made the last change; 0 and empty when the kernel does not say. */
-  readonly pid: number;
-  readonly program: string;
-}
-
-/** Reads which change of the ruleset was the last. Throws a NetlinkError. */
-export function readGeneration(): Generation {
+/**
+ * Reads the number of the ruleset's generation: every committed change to any table of the network namespace, whoever
+ * made it, adds one. (The process that the answer also names is the asking one.) Throws a NetlinkError.
+ */
+export function readGeneration(): number {
   using socket = NetlinkSocket.open(NETLINK_NETFILTER);
   const payload = nfnetlinkWriter(AF_UNSPEC).finish();
   const request = { type: NFT_MSG_GETGEN, flags: 0, payload };
   const [message] = socket.request("read the nf_tables generation", request);
-  const generation = { id: 0, pid: 0, program: "" };
+  let generation = 0;
   if (message === undefined) return generation;
   const attributes = nfnetlinkReader(message);
-  while (attributes.next()) {
-    if (attributes.type === NFTA_GEN_ID) generation.id = attributes.u32be();
-    else if (attributes.type === NFTA_GEN_PROC_PID) generation.pid = attributes.u32be();
-    else if (attributes.type === NFTA_GEN_PROC_NAME) generation.program = attributes.string();
-  }
+  while (attributes.next()) if (attributes.type === NFTA_GEN_ID) generation = attributes.u32be();
   attributes.finish();
   return generation;
 }

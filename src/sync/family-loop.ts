@@ -151,7 +151,7 @@ export class FamilyLoop {
         services: taken.size,
         full: fullReason,
         seconds: seconds(),
-        phases: result.phases,
+        phasesMs: inMilliseconds(result.phases),
       },
       "synced",
     );
@@ -242,4 +242,10 @@ export class FamilyLoop {
     }
     if (clock.now() >= this.#nextFull.atMs) this.#fullReason ??= this.#nextFull.reason;
   }
+}
+
+function inMilliseconds(seconds: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(seconds).map(([phase, value]) => [phase, Math.round(value * 1000)]),
+  );
 }

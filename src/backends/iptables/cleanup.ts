@@ -1,5 +1,7 @@
 /** Removes everything this mode makes, in the order the kernel allows: jumps, then what they led to. */
-import type { IpTablesClient } from "#iptables-promise";
+import { readFileSync } from "node:fs";
+import { IpTables, type IpTablesClient, isBinaryMissing } from "#iptables-promise";
+import type { IpFamily } from "../../model/types.ts";
 import { BackendError } from "../backend.ts";
 import { LOCALNET_RULE } from "./compile-constant.ts";
 import { heldByOthers } from "./held-by-others.ts";
@@ -16,7 +18,7 @@ import {
   RestoreRenderer,
   type RestoreTable,
 } from "./restore-block.ts";
-import { removalBlock, removalBlocks } from "./restore-plan.ts";
+import { NFT_CHAINS_PER_COMMIT, removalBlock, removalBlocks } from "./restore-plan.ts";
 import { renderJump } from "./shared-rules.ts";
 
 /** Chains that only kubelet makes. */
@@ -55,6 +57,32 @@ async function commit(iptables: IpTablesClient, blocks: readonly RestoreBlock[])
   const renderer = new RestoreRenderer();
   const texts = blocks.filter((block) => !isEmpty(block)).map((block) => renderer.render(block));
   if (texts.length > 0) await iptables.restore(texts);
+}
+
+/**
+ * Removes our rules and chains of one family from every variant of iptables the host has: a node may have changed from
+ * one to the other. Programs that are missing made no rules. All variants are tried before the first error is thrown.
+ */
+export async function removeIptablesMode(family: IpFamily): Promise<void> {
+  const errors: unknown[] = [];
+  for (const variant of ["default", "nft", "legacy"] as const) {
+    // Merely listing a legacy table makes the kernel create it.
+    if (variant === "legacy" && !legacyTablesExist(family)) continue;
+    try {
+      await removeEverything(new IpTables({ family, variant }), NFT_CHAINS_PER_COMMIT);
+    } catch (error) {
+      if (!isBinaryMissing(error)) errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+function legacyTablesExist(family: IpFamily): boolean {
+  try {
+    return readFileSync(`/proc/net/${family === "IPv4" ? "ip" : "ip6"}_tables_names`, "utf8").trim() !== "";
+  } catch {
+    return false; // A kernel without iptables-legacy.
+  }
 }
 
 /** Takes away the jumps and empties the shared chains, so that nothing of ours refers to any of them. */

@@ -3,7 +3,6 @@
  * place, so canary chains alone would not tell: in each table a chain that is never empty is looked at as well.
  */
 import { type IpTablesClient, isNotFound } from "#iptables-promise";
-import type { Generation } from "../../kernel/nf-tables.ts";
 import { CHAIN } from "./names.ts";
 import type { RestoreTable } from "./restore-block.ts";
 
@@ -21,11 +20,11 @@ const ANCHORS: readonly { table: RestoreTable; chain: string; contains: string |
 /** Looks for lost anchors; on iptables-nft only when the ruleset changed at all since all were last seen in place. */
 export class DriftDetector {
   readonly #iptables: IpTablesClient;
-  readonly #readGeneration: (() => Generation) | undefined;
+  readonly #readGeneration: (() => number) | undefined;
   #intactGeneration: number | undefined;
 
   /** `readGeneration` is undefined where the kernel keeps no such number: iptables-legacy. */
-  constructor(iptables: IpTablesClient, readGeneration: (() => Generation) | undefined) {
+  constructor(iptables: IpTablesClient, readGeneration: (() => number) | undefined) {
     this.#iptables = iptables;
     this.#readGeneration = readGeneration;
   }
@@ -34,14 +33,10 @@ export class DriftDetector {
   async check(): Promise<string | undefined> {
     // Read before looking: a change made meanwhile is then looked for the next time.
     const generation = this.#readGeneration?.();
-    if (generation !== undefined && generation.id === this.#intactGeneration) return undefined;
+    if (generation !== undefined && generation === this.#intactGeneration) return undefined;
     const missing = await missingAnchor(this.#iptables);
-    if (missing === undefined) {
-      this.#intactGeneration = generation?.id;
-      return undefined;
-    }
-    if (generation === undefined || generation.pid === 0) return missing;
-    return `${missing} (the last change of the ruleset was made by ${generation.program}, process ${generation.pid})`;
+    if (missing === undefined) this.#intactGeneration = generation;
+    return missing;
   }
 }
 

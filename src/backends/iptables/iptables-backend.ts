@@ -1,6 +1,5 @@
 /** iptables mode for one family: compiles Services to upstream's chains and keeps the kernel's copy equal to them. */
 import { type IpTablesClient, IpTablesError, isTransient } from "#iptables-promise";
-import type { Generation } from "../../kernel/nf-tables.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { IpFamily, ServiceKey, ServicePort } from "../../model/types.ts";
 import {
@@ -36,8 +35,8 @@ export interface IptablesBackendOptions {
   readonly iptables: IpTablesClient;
   /** Asked at every full pass: addresses, pod CIDR and kernel features may have changed. */
   readonly compileOptions: () => Promise<CompileOptions>;
-  /** Which change of nf_tables was the last; asked only on iptables-nft. */
-  readonly readGeneration: () => Generation;
+  /** Number of the last change of nf_tables; asked only on iptables-nft. */
+  readonly readGeneration: () => number;
   readonly logger: Logger;
   /** Chains in one commit. Default: what is best for the variant that `probe` finds. */
   readonly chainsPerCommit?: number;
@@ -48,7 +47,7 @@ export class IptablesBackend implements Backend {
   readonly family: IpFamily;
   readonly #iptables: IpTablesClient;
   readonly #makeOptions: () => Promise<CompileOptions>;
-  readonly #readGeneration: () => Generation;
+  readonly #readGeneration: () => number;
   readonly #logger: Logger;
   #options: CompileOptions | undefined;
   readonly #fixedChainsPerCommit: number | undefined;

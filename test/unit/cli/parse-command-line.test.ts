@@ -446,7 +446,7 @@ describe("warnings", () => {
     ],
     ["--healthz-port=0", []],
     [
-      "--feature-gates=AllAlpha=false,TopologyAwareHints=true",
+      "--feature-gates=AllAlpha=false,TopologyAwareHints=true,PreferSameTrafficDistribution=false",
       ["feature gates without effect in this version: AllAlpha, TopologyAwareHints"],
     ],
   ])("%s", (args, warnings) => {

@@ -80,7 +80,7 @@ export async function startBackend(options: TestBackendOptions = {}): Promise<Te
     family: "IPv4",
     iptables: kernel,
     compileOptions: async () => iptablesOptions("IPv4", compile),
-    readGeneration: () => ({ id: kernel.restores.length, pid: 0, program: "" }),
+    readGeneration: () => kernel.restores.length,
     logger: SILENT,
     ...(chainsPerCommit === undefined ? {} : { chainsPerCommit }),
   });

@@ -1,0 +1,114 @@
+/** What the documents point at exists: files, headings, npm scripts, folders, decisions, event reasons. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+const filesBelow = (folder: string, ending: string): readonly string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name));
+
+const DOCUMENTS = ["README.md", "CHANGELOG.md", ...filesBelow("docs", ".md"), ...filesBelow("src", ".md")];
+
+/** A document without its code, in which brackets mean something else. */
+function prose(text: string): string {
+  return text.replace(/^```[\s\S]*?^```$/gm, "").replace(/`[^`\n]*`/g, "");
+}
+
+interface Link {
+  readonly from: string;
+  readonly target: string;
+}
+
+function linksOf(document: string): readonly Link[] {
+  const targets = [...prose(read(document)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
+  return targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => ({ from: document, target }));
+}
+
+/** The anchors of a document as forges make them of headings, and explicit ones. */
+function anchorsOf(document: string): ReadonlySet<string> {
+  const text = read(document).replace(/^```[\s\S]*?^```$/gm, "");
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+  const explicit = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id);
+  return new Set([...headings, ...explicit]);
+}
+
+/** Why a link leads nowhere; undefined if it does not. */
+function objection({ from, target }: Link): string | undefined {
+  const [path = "", anchor] = target.split("#");
+  const file = path === "" ? join(ROOT, from) : resolve(ROOT, dirname(from), path);
+  if (!existsSync(file)) return `${from}: ${target} does not exist`;
+  if (anchor === undefined) return undefined;
+  const known = statSync(file).isFile() && anchorsOf(relative(ROOT, file)).has(anchor);
+  return known ? undefined : `${from}: ${target} has no such heading`;
+}
+
+describe("links", () => {
+  test.each(DOCUMENTS)("%s", (document) => {
+    expect(linksOf(document).map(objection).filter(Boolean)).toEqual([]);
+  });
+
+  test("a link that leads nowhere is found", () => {
+    expect(objection({ from: "docs/metrics.md", target: "nowhere.md" })).toBeDefined();
+    expect(objection({ from: "docs/metrics.md", target: "iptables.md#nowhere" })).toBeDefined();
+    expect(objection({ from: "docs/metrics.md", target: "iptables.md#what-it-costs" })).toBeUndefined();
+  });
+});
+
+test("README names every npm script, and no other", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  // At the start of a line of code or of code in a sentence; `npm ci` is npm's own.
+  const commands = [...read("README.md").matchAll(/(?:^|`)npm (?:run )?([a-z:]+)/gm)];
+  const named = commands.map(([, name = ""]) => name).filter((name) => name !== "ci");
+  expect([...new Set(named)].sort()).toEqual(Object.keys(scripts).sort());
+});
+
+test("docs/architecture.md describes every folder of src, and no other", () => {
+  const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  const rows = [...read("docs/architecture.md").matchAll(/^\| (`[a-z-]+\/`.*?) \|/gm)];
+  const described = rows.flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`([a-z-]+)\/`/g)].map(([, name]) => name),
+  );
+  expect(described.sort()).toEqual(folders.sort());
+});
+
+test("docs/operations.md lists every reason of an event, and no other", () => {
+  const code = filesBelow("src", ".ts").map(read).join("\n");
+  const inCode = [...code.matchAll(/(?:reason: |(?:IP_VERSION|INVALID_FIELD) = )"([A-Z]\w+)"/g)];
+  const inDocument = [...read("docs/operations.md").matchAll(/^\| `([A-Z]\w+)` \| (?:Normal|Warning) \|/gm)];
+  const names = (matches: readonly RegExpMatchArray[]) =>
+    [...new Set(matches.map(([, name]) => name))].sort();
+  expect(names(inDocument)).toEqual(names(inCode));
+});
+
+test("the list of decisions is complete and in order", () => {
+  const listed = linksOf("docs/decisions/README.md").map(({ target }) => target);
+  const present = readdirSync(join(ROOT, "docs/decisions")).filter((name) => name !== "README.md");
+  expect(listed).toEqual(present.sort());
+});
+
+test("docs/decisions/0003-dependencies.md has every package, and no other", () => {
+  const manifest = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+  const wanted = ["dependencies", "optionalDependencies", "devDependencies"].flatMap((kind) =>
+    Object.keys(manifest[kind] ?? {}),
+  );
+  const rows = [...read("docs/decisions/0003-dependencies.md").matchAll(/^\| (`.*?`) \|/gm)];
+  const named = rows.flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+  expect(named.sort()).toEqual(wanted.sort());
+});
+
+test("no document or setting names the host of a package registry", () => {
+  const texts = [...DOCUMENTS, ".npmrc", "package.json", "package-lock.json", "bin/setup", ".ci/run"];
+  const hosts = /registry\.[a-z]|npmjs\.(?:org|com)|deb\.debian\.org|ghcr\.io|docker\.io|registry\.k8s\.io/;
+  expect(texts.filter((path) => hosts.test(read(path)))).toEqual([]);
+});
