@@ -22,6 +22,8 @@ export interface ApiServerOptions {
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
+  /** Makes the server listen on a port, of which it must be reachable at `host`. Default: on that address itself. */
+  readonly listen?: (server: Server, port: number) => void;
   /** PEM texts; with `ca`, clients may show a certificate that it signed. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string };
   /** Served versions of discovery.k8s.io; empty = a server without EndpointSlices. Default v1. */
@@ -120,10 +122,13 @@ export class ApiServer {
 
   /** Listens again, on the same port. */
   async acceptConnections(): Promise<void> {
+    const { listen, host = "127.0.0.1" } = this.#options;
     this.#server = this.#createServer();
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(this.#port, this.#options.host ?? "127.0.0.1", resolve);
+      this.#server.once("listening", resolve);
+      if (listen) listen(this.#server, this.#port);
+      else this.#server.listen(this.#port, host);
     });
     this.#port = (this.#server.address() as AddressInfo).port;
   }
