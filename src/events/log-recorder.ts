@@ -1,7 +1,7 @@
 import type { Logger } from "../logging/logger.ts";
 import type { EventRecorder, ProxyEvent } from "./recorder.ts";
 
-/** Events as log lines, where there is no API server to keep them. */
+/** Events as debug lines, where there is no API server to keep them: whoever records one has logged what it is about. */
 export class LogEventRecorder implements EventRecorder {
   readonly #logger: Logger;
 
@@ -11,7 +11,7 @@ export class LogEventRecorder implements EventRecorder {
 
   record({ regarding, type, reason, action, note }: ProxyEvent): void {
     const object = [regarding.kind, regarding.namespace, regarding.name].filter(Boolean).join("/");
-    this.#logger[type === "Warning" ? "warn" : "info"]({ object, reason, action }, note || reason);
+    this.#logger.debug({ object, type, reason, action }, note || reason);
   }
 
   async stop(): Promise<void> {}

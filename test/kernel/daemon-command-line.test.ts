@@ -1,0 +1,286 @@
+/** What the program does with its command line and configuration file, and how it ends. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { nodeProgram } from "../support/testbed/node-program.ts";
+import { serviceObjects } from "../support/testbed/objects.ts";
+import { missingForTestbed, Testbed } from "../support/testbed/testbed.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../bin/kube-proxy", import.meta.url));
+
+/** Settings of the whole machine stay as they are. */
+const SAFE = [
+  "--conntrack-max-per-core=0",
+  "--conntrack-tcp-timeout-established=0s",
+  "--conntrack-tcp-timeout-close-wait=0s",
+  "--oom-score-adj=0",
+  "--hostname-override=node",
+];
+
+/** As kubeadm writes it: every field is there, most of them zero. The last lines are this test's own. */
+const KUBEADM = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+bindAddress: 0.0.0.0
+bindAddressHardFail: false
+clientConnection:
+  acceptContentTypes: ""
+  burst: 0
+  contentType: ""
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+  qps: 0
+clusterCIDR: 10.244.0.0/16
+configSyncPeriod: 0s
+conntrack:
+  maxPerCore: 0
+  min: null
+  tcpBeLiberal: false
+  tcpCloseWaitTimeout: 0s
+  tcpEstablishedTimeout: 0s
+  udpStreamTimeout: 0s
+  udpTimeout: 0s
+detectLocal:
+  bridgeInterface: ""
+  interfaceNamePrefix: ""
+detectLocalMode: ""
+enableProfiling: false
+healthzBindAddress: ""
+hostnameOverride: ""
+iptables:
+  localhostNodePorts: null
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+ipvs:
+  excludeCIDRs: null
+  minSyncPeriod: 0s
+  scheduler: ""
+  strictARP: false
+  syncPeriod: 0s
+  tcpFinTimeout: 0s
+  tcpTimeout: 0s
+  udpTimeout: 0s
+kind: KubeProxyConfiguration
+logging:
+  flushFrequency: 0
+  options:
+    json:
+      infoBufferSize: "0"
+    text:
+      infoBufferSize: "0"
+  verbosity: 0
+metricsBindAddress: ""
+mode: ""
+nftables:
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+nodePortAddresses: null
+oomScoreAdj: null
+portRange: ""
+showHiddenMetricsForVersion: ""
+winkernel:
+  enableDSR: false
+  forwardHealthCheckVip: false
+  networkName: ""
+  rootHnsEndpointName: ""
+  sourceVip: ""
+`;
+
+const missing = missingForTestbed(["/usr/sbin/iptables", "/usr/sbin/ip6tables"]);
+
+describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () => {
+  let bed: Testbed;
+  let last: ChildProcess | undefined;
+  let output = "";
+
+  beforeAll(async () => {
+    bed = await Testbed.create({ pods: ["p1"] });
+    for (const [folder, programs] of Object.entries(TOOLS)) {
+      await mkdir(bed.at("node").path(folder), { recursive: true });
+      for (const name of programs)
+        await symlink(`/usr/sbin/${name}`, bed.at("node").path(`${folder}/${name}`));
+    }
+    await mkdir(bed.at("node").path("/run/manifests"));
+    const port = { name: "tcp", protocol: "TCP", port: 80, targetPort: 8080 } as const;
+    const objects = serviceObjects({
+      name: "main",
+      clusterIP: { IPv4: "10.96.0.1", IPv6: "fd00:10:96::1" },
+      ports: [port],
+      endpoints: [{ pod: "p1" }],
+    });
+    await write("/run/manifests/a.yaml", objects.map((object) => JSON.stringify(object)).join("\n---\n"));
+  });
+
+  afterEach(async () => {
+    if (last === undefined || last.exitCode !== null || last.signalCode !== null) return;
+    last.kill("SIGKILL");
+    await once(last, "exit");
+  });
+
+  afterAll(() => bed?.dispose());
+
+  function write(path: string, text: string): Promise<void> {
+    return writeFile(bed.at("node").path(path), text);
+  }
+
+  function start(args: readonly string[], path = "/run/both"): ChildProcess {
+    output = "";
+    const argv = ["--pdeathsig", "KILL", ...bed.at("node").enter([PROGRAM, ...args])];
+    const env = { PATH: `${path}:/usr/bin:/bin`, KUBE_PROXY_NODE: nodeProgram() };
+    last = spawn("setpriv", argv, { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
+    for (const stream of [last.stdout, last.stderr]) {
+      stream?.setEncoding("utf8").on("data", (chunk) => {
+        output += chunk;
+      });
+    }
+    return last;
+  }
+
+  /** Runs it to its end. */
+  async function run(args: readonly string[], path?: string): Promise<{ code: unknown; output: string }> {
+    const [code, signal] = await once(start(args, path), "exit");
+    return { code: code ?? signal, output };
+  }
+
+  async function rules(): Promise<string> {
+    const saved = await Promise.all(
+      ["iptables-save", "ip6tables-save"].map((program) => bed.at("node").exec([program])),
+    );
+    return saved.join("").replace(/^#.*\n/gm, "");
+  }
+
+  async function answers(): Promise<boolean> {
+    const [outcome] = await bed.probe({
+      from: "node",
+      protocol: "TCP",
+      host: "10.96.0.1",
+      port: 80,
+      timeoutMs: 300,
+    });
+    return typeof outcome === "object";
+  }
+
+  async function serving(): Promise<void> {
+    await expect
+      .poll(answers, { timeout: 15_000 })
+      .toBe(true)
+      .catch((error: Error) => {
+        throw new Error(`${error.message}\n${output}`);
+      });
+  }
+
+  const inFile = (line: string): string =>
+    `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n${line}\n`;
+
+  it.each<[title: string, args: string[], said: RegExp, file?: string]>([
+    ["a duration", ["--iptables-sync-period=soon"], /--iptables-sync-period.*"soon".*(30s|duration)/],
+    ["a mode", ["--proxy-mode=magic"], /(mode|proxy-mode).*"magic".*iptables/],
+    ["a CIDR", ["--cluster-cidr=10.0.0.0/99"], /(cluster-?cidr).*10\.0\.0\.0\/99/i],
+    ["a number out of range", ["--iptables-masquerade-bit=40"], /masquerade-?bit.*40.*31/i],
+    [
+      "periods that contradict each other",
+      ["--iptables-min-sync-period=60s"],
+      /min-sync-period.*"1m0s".*30s/,
+    ],
+    ["a flag nobody knows", ["--no-such-flag=1"], /--no-such-flag/],
+    ["an argument nobody asked for", ["please"], /please/],
+    [
+      "a type in a file",
+      ["--config=/run/config"],
+      /iptables\.masqueradeBit/,
+      inFile("iptables: {masqueradeBit: many}"),
+    ],
+    ["a value in a file", ["--config=/run/config"], /mode.*"magic".*iptables/, inFile("mode: magic")],
+    ["a file that is not YAML", ["--config=/run/config"], /\/run\/config/, "a: [1\n"],
+    ["a file that is not there", ["--config=/run/nowhere"], /\/run\/nowhere/],
+    ["the same before cleaning up", ["--cleanup", "--proxy-mode=magic"], /"magic"/],
+  ])(
+    "%s that is wrong ends it with 1 and one line, and nothing is touched",
+    async (_title, args, said, file) => {
+      if (file !== undefined) await write("/run/config", file);
+      const before = await rules();
+      const { code, output } = await run([...args, "--manifests=/run/manifests"]);
+      expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(said) });
+      expect(output.trim().split("\n")).toHaveLength(1);
+      expect(await rules()).toBe(before);
+    },
+  );
+
+  it.each([
+    [
+      "a manifest folder that is not there",
+      ["--manifests=/run/nowhere"],
+      "/run/both",
+      /cannot read the manifest folder: .*\/run\/nowhere/,
+    ],
+    [
+      "a host without iptables",
+      ["--manifests=/run/manifests"],
+      "/run/none",
+      /mode iptables cannot run: .*not (installed|in PATH)|ENOENT/,
+    ],
+  ])("%s ends a start with 1", async (_title, args, path, said) => {
+    const { code, output } = await run([...SAFE, ...args], path);
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(said) });
+    expect(await rules()).not.toContain("KUBE-");
+  });
+
+  it("--init-only prepares the host and ends with 0 without a rule", async () => {
+    expect((await run([...SAFE, "--init-only"])).code).toBe(0);
+    expect(await rules()).not.toContain("KUBE-");
+  });
+
+  it("a host without ip6tables is served in IPv4 alone, and cleaned up", async () => {
+    start([...SAFE, "--manifests=/run/manifests"], "/run/ipv4");
+    await serving();
+    expect(output).toMatch(/family not served .*family=IPv6/);
+    last!.kill("SIGINT");
+    expect(await once(last!, "exit")).toEqual([0, null]);
+    expect(await rules()).toContain("test/main:tcp");
+    expect((await run(["--cleanup"], "/run/ipv4")).code).toBe(0);
+    expect(await rules()).not.toContain("KUBE-");
+    expect((await run(["--cleanup"], "/run/none")).code).toBe(0);
+  });
+
+  it("kubeadm's file gives the defaults, and a changed file ends it with 1 while the rules stay", async () => {
+    await write("/run/config", KUBEADM);
+    start(["--config=/run/config", "--hostname-override=node", "--manifests=/run/manifests"]);
+    await serving();
+    const { body } = await bed.fetch("node", "http://127.0.0.1:10249/configz");
+    expect(JSON.parse(body)["kubeproxy.config.k8s.io"]).toMatchObject({
+      mode: "iptables",
+      syncPeriodMs: 30_000,
+      minSyncPeriodMs: 1_000,
+      masqueradeBit: 14,
+      localhostNodePorts: true,
+      healthz: { host: "0.0.0.0", port: 10_256 },
+      metrics: { host: "127.0.0.1", port: 10_249 },
+      clusterCIDR: { IPv4: "10.244.0.0/16", IPv6: "" },
+      conntrack: { maxPerCore: 0 },
+    });
+    expect((await bed.fetch("node", "http://127.0.0.1:10256/livez")).status).toBe(200);
+    const before = await rules();
+    await write("/run/config", KUBEADM.replace("masqueradeAll: false", "masqueradeAll: true"));
+    expect(await once(last!, "exit")).toEqual([1, null]);
+    expect(output).toMatch(/ending, to be started anew .*the configuration file was changed/);
+    expect(await rules()).toBe(before);
+    expect(await answers()).toBe(true);
+  });
+});
+
+/** Folders of programs, by what is to be found on PATH. */
+const TOOLS = {
+  "/run/both": [
+    "iptables",
+    "iptables-save",
+    "iptables-restore",
+    "ip6tables",
+    "ip6tables-save",
+    "ip6tables-restore",
+  ],
+  "/run/ipv4": ["iptables", "iptables-save", "iptables-restore"],
+  "/run/none": [],
+};
