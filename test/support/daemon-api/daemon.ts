@@ -1,0 +1,180 @@
+/** The daemon in the testbed's node, following a test API server that only that node can reach. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import type { IpFamily } from "../../../src/model/types.ts";
+import { parseExposition } from "../../unit/metrics/exposition.ts";
+import { ApiServer, type ApiServerOptions } from "../api-server/api-server.ts";
+import type { KubeObject } from "../api-server/store.ts";
+import type { MemberName } from "../testbed/addresses.ts";
+import type { FetchAnswer } from "../testbed/agent-protocol.ts";
+import type { KubeProxy } from "../testbed/proxy.ts";
+import { missingForTestbed, Testbed } from "../testbed/testbed.ts";
+import { inNetworkOf } from "./in-network.ts";
+import type { TestService } from "./objects.ts";
+
+/** What a test may turn: the kernel's one conntrack table is not ours, and nobody waits between changes. */
+const ARGS = [
+  "--manifests=",
+  "--conntrack-max-per-core=0",
+  "--conntrack-tcp-timeout-established=0s",
+  "--conntrack-tcp-timeout-close-wait=0s",
+  "--iptables-min-sync-period=0s",
+];
+
+/** A testbed for all tests of a file, and what they need of it. */
+export class DaemonTests {
+  #bed: Testbed | undefined;
+  #proxy: KubeProxy | undefined;
+
+  get bed(): Testbed {
+    if (this.#bed === undefined) throw new Error("not set up yet");
+    return this.#bed;
+  }
+
+  /** The daemon that was started last. */
+  get proxy(): KubeProxy {
+    if (this.#proxy === undefined) throw new Error("not started yet");
+    return this.#proxy;
+  }
+
+  async setUp(): Promise<void> {
+    this.#bed = await Testbed.create({ pods: ["p1", "p2", "r1"] });
+  }
+
+  async tearDown(): Promise<void> {
+    await this.#bed?.dispose();
+  }
+
+  /** Starts a server inside the node's network, where it is 127.0.0.1; it ends with the test. */
+  async serve(objects: readonly KubeObject[], options: ApiServerOptions = {}): Promise<ApiServer> {
+    const { pid } = this.bed.at("node");
+    const server = await ApiServer.start({
+      ...options,
+      listen: (http, port) => inNetworkOf(pid, () => http.listen(port)),
+    });
+    onTestFinished(() => server.stop());
+    put(server, objects);
+    return server;
+  }
+
+  /** Starts the daemon with these flags; it ends with the test. Resolves when its process exists. */
+  async run(args: readonly string[]): Promise<KubeProxy> {
+    const proxy = await this.bed.startProxy({ mode: "iptables", args: [...ARGS, ...args] });
+    this.#proxy = proxy;
+    onTestFinished(() => proxy.kill());
+    return proxy;
+  }
+
+  /** Starts the daemon on a server; `user` is the user section of its kubeconfig. */
+  follow(server: ApiServer, args: readonly string[] = [], user: object = {}): Promise<KubeProxy> {
+    const kubeconfig = server.kubeconfig(join(temporaryFolder(), "kubeconfig"), user);
+    return this.run([`--kubeconfig=${kubeconfig}`, ...args]);
+  }
+
+  /** Who answers at the Service's cluster IP now: a pod's name, or how the attempt failed. */
+  async answers(service: TestService, family: IpFamily = "IPv4", from: MemberName = "p2"): Promise<string> {
+    const target = { host: service.clusterIP[family], port: 80, timeoutMs: 500 };
+    const [outcome] = await this.bed.probe({ from, protocol: "TCP", ...target });
+    return typeof outcome === "object" ? outcome.answeredBy : (outcome ?? "");
+  }
+
+  /** Waits until that is who answers. */
+  expectAnswer(service: TestService, who: string, family: IpFamily = "IPv4"): Promise<void> {
+    return this.eventually(async () => expect(await this.answers(service, family)).toBe(who));
+  }
+
+  /** What iptables-save prints of IPv4 now. */
+  rules(...args: string[]): Promise<string> {
+    return this.bed.at("node").exec(["iptables-save", ...args]);
+  }
+
+  /** The lines of IPv4 rules about a Service, with the packets that each has seen: one written anew begins at zero. */
+  async countedRules({ label }: TestService): Promise<readonly string[]> {
+    return (await this.rules("-c", "-t", "nat")).split("\n").filter((line) => line.includes(label));
+  }
+
+  /** Looks over and over whether rules about the Service are there; calling the answer ends it and tells how often they were not. */
+  watchRules({ label }: TestService): () => Promise<{ looks: number; misses: number }> {
+    const seen = { looks: 0, misses: 0 };
+    let ending = false;
+    const looking = (async () => {
+      while (!ending) {
+        seen.looks++;
+        if (!(await this.rules("-t", "nat")).includes(label)) seen.misses++;
+        await delay(30);
+      }
+    })();
+    return async () => {
+      ending = true;
+      await looking;
+      return seen;
+    };
+  }
+
+  /** Sum of the series of a metric that have these labels. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    const samples = parseExposition((await this.fetch(10249, "/metrics")).body);
+    return [...samples]
+      .filter(
+        ([series]) => series.replace(/\{.*/, "") === name && wanted.every((text) => series.includes(text)),
+      )
+      .reduce((sum, [, value]) => sum + value, 0);
+  }
+
+  /** Asks one of the daemon's servers. */
+  fetch(port: number, path: string): Promise<FetchAnswer> {
+    return this.bed.fetch("node", `http://127.0.0.1:${port}${path}`);
+  }
+
+  /** Retries until the assertion holds; a failure shows what the daemon said. */
+  async eventually(assertion: () => void | Promise<void>, timeoutMs = 15_000): Promise<void> {
+    try {
+      await vi.waitFor(assertion, { timeout: timeoutMs, interval: 30 });
+    } catch (error) {
+      if (error instanceof Error) error.message += `\n\nThe daemon's log:\n${this.#proxy?.log}`;
+      throw error;
+    }
+  }
+
+  /** Waits for the end of the daemon; returns the exit code, or the signal that ended it. */
+  async exit(): Promise<number | string | undefined> {
+    await this.eventually(() => expect(this.proxy.ended).toBeDefined(), 5_000);
+    return this.proxy.ended;
+  }
+
+  /** Sends SIGTERM; returns the exit code, or says that the daemon goes on after 5 s. */
+  terminate(): Promise<number | string | undefined> {
+    return Promise.race([this.proxy.stop(), delay(5_000, "still running", { ref: false })]);
+  }
+}
+
+/** Declares tests of the daemon with a testbed for them all, or one skipped test that tells why they cannot run. */
+export function describeDaemon(title: string, tests: (daemon: DaemonTests) => void): void {
+  const missing = missingForTestbed(["/usr/sbin/iptables", "/usr/sbin/ip6tables"]);
+  describe(title, () => {
+    if (missing) {
+      it.skip(`skipped: ${missing}`);
+      return;
+    }
+    const daemon = new DaemonTests();
+    beforeAll(() => daemon.setUp());
+    afterAll(() => daemon.tearDown());
+    tests(daemon);
+  });
+}
+
+/** Creates or replaces objects. */
+export function put(server: ApiServer, objects: readonly KubeObject[]): void {
+  for (const object of objects) server.put(object);
+}
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "kube-proxy-daemon-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
