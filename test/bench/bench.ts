@@ -1,0 +1,57 @@
+/** Measures the program as operators run it: the bundle, a real API server over HTTP, the real kernel. Needs root. */
+import { writeFileSync } from "node:fs";
+import { missingForTestbed } from "../support/testbed/testbed.ts";
+import { machineFacts } from "./machine.ts";
+import { type BenchOptions, parseOptions, sizeText, USAGE } from "./options.ts";
+import { facts, report } from "./report.ts";
+import type { SizeResult } from "./results.ts";
+import { runSize } from "./run.ts";
+
+// So that `process.on("exit")` handlers run; namespaces and processes end with this process anyway.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(USAGE);
+    return 0;
+  }
+  let options: BenchOptions;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n${USAGE}`);
+    return 1;
+  }
+  const missing = missingForTestbed();
+  if (missing !== undefined) {
+    console.error(`bench: ${missing}`);
+    return 1;
+  }
+  await measure(options);
+  return 0;
+}
+
+async function measure(options: BenchOptions): Promise<void> {
+  const machine = machineFacts(options.variants);
+  console.log(`${facts(machine)}\n`);
+  const results: SizeResult[] = [];
+  for (const variant of options.variants) {
+    const ofVariant: SizeResult[] = [];
+    for (const size of options.sizes) {
+      const say = (text: string): void => console.error(`${variant} ${sizeText(size)}: ${text}`);
+      ofVariant.push(await runSize(size, variant, options, say));
+    }
+    results.push(...ofVariant);
+    console.log(`\n${report(ofVariant)}\n`);
+    console.log([...new Set(ofVariant.map(({ entry }) => `program measured: ${entry}`))].join("\n"));
+  }
+  if (options.json !== undefined) {
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine: Object.fromEntries(machine), results }, undefined, 2)}\n`,
+    );
+    console.error(`raw figures: ${options.json}`);
+  }
+}

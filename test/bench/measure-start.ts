@@ -1,0 +1,69 @@
+/** Measures how long the proxy takes to program a cluster it has never seen, and one that is in place already. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { BenchService } from "./cluster.ts";
+import type { Network } from "./network.ts";
+import { cpuUsage, memoryUsage } from "./process-usage.ts";
+import type { MeasuredProxy } from "./proxy.ts";
+import type { RestartResult, StartResult } from "./results.ts";
+import { phasesBetween, sumOf } from "./scrape.ts";
+
+const TIMEOUT_MS = 300_000;
+/** Lets what the first round left to be collected be collected, as on any node. */
+const SETTLE_MS = 1_000;
+const SAMPLE = 50;
+
+/** Services spread over the list; the first and the last are among them. */
+export function sampleOf(services: readonly BenchService[], count = SAMPLE): readonly BenchService[] {
+  const step = (services.length - 1) / Math.max(1, count - 1);
+  const indexes = new Set(Array.from({ length: count }, (_, i) => Math.round(i * step)));
+  return [...indexes].map((index) => services[index]!);
+}
+
+export async function measureStart(
+  network: Network,
+  proxy: MeasuredProxy,
+  services: readonly BenchService[],
+): Promise<StartResult> {
+  const hosts = sampleOf(services).map(({ clusterIP }) => clusterIP);
+  const answers = network.client.call("untilAllAnswer", hosts);
+  const answered = (await proxy.orFail(answers, "every Service to answer", TIMEOUT_MS)).map(
+    (atMs) => atMs - proxy.startedMs,
+  );
+  const syncedMs = await proxy.orFail(proxy.untilSynced(), "both families to be programmed", TIMEOUT_MS);
+  const cpu = cpuUsage(proxy.pid);
+  await delay(SETTLE_MS);
+  const scrape = await proxy.scrape();
+  return {
+    firstMs: Math.min(...answered),
+    lastInOrderMs: answered.at(-1)!,
+    allMs: Math.max(...answered),
+    syncedMs,
+    cpu,
+    memory: memoryUsage(proxy.pid),
+    phases: phasesBetween(new Map(), scrape),
+    rules: sumOf(scrape, "kubeproxy_sync_proxy_rules_iptables_total", "IPv4"),
+  };
+}
+
+/** The kernel has all rules: the proxy only has to find that out. */
+export async function measureRestart(proxy: MeasuredProxy): Promise<RestartResult> {
+  const syncedMs = await proxy.orFail(proxy.untilSynced(), "both families to be programmed", TIMEOUT_MS);
+  const cpu = cpuUsage(proxy.pid);
+  const scrape = await proxy.scrape();
+  const written = sumOf(scrape, "kubeproxy_sync_proxy_rules_iptables_last");
+  return {
+    syncedMs,
+    cpu,
+    written,
+    phases: phasesBetween(new Map(), scrape),
+    memory: memoryUsage(proxy.pid),
+  };
+}
+
+/** CPU milliseconds per second while nothing happens. */
+export async function measureIdle(proxy: MeasuredProxy, idleMs: number): Promise<number> {
+  const before = cpuUsage(proxy.pid);
+  await delay(idleMs);
+  const after = cpuUsage(proxy.pid);
+  return (after.ownMs + after.childrenMs - before.ownMs - before.childrenMs) / (idleMs / 1000);
+}

@@ -1,0 +1,40 @@
+/** What a process has used, as /proc tells. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+export interface CpuUsage {
+  /** Milliseconds of the process itself, user and system. */
+  readonly ownMs: number;
+  /** Milliseconds of its children that have ended: the iptables programs. */
+  readonly childrenMs: number;
+}
+
+export interface MemoryUsage {
+  /** Megabytes (2^20 bytes) resident at most so far, VmHWM. */
+  readonly peakMB: number;
+  /** Megabytes resident now, VmRSS. */
+  readonly residentMB: number;
+}
+
+const MS_PER_TICK = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+
+/** CPU time used so far, in steps of 10 ms. */
+export function cpuUsage(pid: number): CpuUsage {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The name, in parentheses, may hold anything; what follows it starts with field 3.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ms = (field: number): number => Number(fields[field - 3]) * MS_PER_TICK;
+  return { ownMs: ms(14) + ms(15), childrenMs: ms(16) + ms(17) };
+}
+
+export function cpuSince(pid: number, before: CpuUsage): CpuUsage {
+  const now = cpuUsage(pid);
+  return { ownMs: now.ownMs - before.ownMs, childrenMs: now.childrenMs - before.childrenMs };
+}
+
+export function memoryUsage(pid: number): MemoryUsage {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const megabytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
+  return { peakMB: megabytes("VmHWM"), residentMB: megabytes("VmRSS") };
+}

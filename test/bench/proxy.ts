@@ -1,0 +1,112 @@
+/** The real program under measurement, reading a real API server inside the node's namespace. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Namespace } from "../support/testbed/namespace.ts";
+import { nodeProgram } from "../support/testbed/node-program.ts";
+import { monotonicMs } from "./agents/clock.ts";
+import { CLUSTER_CIDR, NODE_NAME } from "./cluster.ts";
+import { parseScrape, type Scrape, sumOf } from "./scrape.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../bin/kube-proxy", import.meta.url));
+const METRICS = "http://127.0.0.1:10249/metrics";
+
+/** The node's connection tracking and OOM choices are the machine's; all else is the default. */
+const FLAGS = [
+  "--conntrack-max-per-core=0",
+  "--conntrack-tcp-timeout-established=0s",
+  "--conntrack-tcp-timeout-close-wait=0s",
+  "--oom-score-adj=0",
+  `--hostname-override=${NODE_NAME}`,
+  `--cluster-cidr=${CLUSTER_CIDR}`,
+];
+
+const POLL_MS = 100;
+
+export class MeasuredProxy {
+  readonly startedMs = monotonicMs();
+  readonly #startedUnixMs = Date.now();
+  readonly #node: Namespace;
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  #log = "";
+
+  constructor(node: Namespace, options: { readonly kubeconfig: string; readonly path: string }) {
+    this.#node = node;
+    const argv = node.enter([PROGRAM, ...FLAGS, `--kubeconfig=${options.kubeconfig}`]);
+    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", ...argv], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+      env: { ...process.env, PATH: options.path, KUBE_PROXY_NODE: nodeProgram() },
+    });
+    this.#exit = once(this.#process, "exit");
+    this.#process.stderr?.setEncoding("utf8").on("data", (chunk) => {
+      this.#log += chunk;
+    });
+  }
+
+  /** Process id: none of the programs that start it forks. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** The file that Node.js runs: the bundle, or the sources where they are newer. */
+  get entry(): string {
+    return (
+      readFileSync(`/proc/${this.pid}/cmdline`, "utf8")
+        .split("\0")
+        .find((word) => /\.[jt]s$/.test(word)) ?? "?"
+    );
+  }
+
+  async scrape(): Promise<Scrape> {
+    const { status, body } = await this.#node.ask({ op: "fetch", url: METRICS });
+    if (status !== 200) throw new Error(`${METRICS}: status ${status}`);
+    return parseScrape(body);
+  }
+
+  /** Waits until both families have been programmed; returns the milliseconds from start to the later one's success. */
+  async untilSynced(): Promise<number> {
+    for (;;) {
+      const scrape = await this.scrape().catch(() => new Map<string, number>());
+      const at = (["IPv4", "IPv6"] as const).map(
+        (family) => sumOf(scrape, "kubeproxy_sync_proxy_rules_last_timestamp_seconds", family) * 1000,
+      );
+      if (at.every((ms) => ms > 0)) return Math.max(...at) - this.#startedUnixMs;
+      if (this.#process.exitCode !== null) throw this.#unexpectedEnd();
+      await delay(POLL_MS);
+    }
+  }
+
+  /** Waits for something that only comes if the proxy works; rejects when the proxy ends or the time is up. */
+  async orFail<T>(promise: Promise<T>, what: string, timeoutMs: number): Promise<T> {
+    const timer = new AbortController();
+    const late = delay(timeoutMs, undefined, { signal: timer.signal, ref: false }).then(() => {
+      throw new Error(`waited ${timeoutMs / 1000} s for ${what}\n${this.#log}`);
+    });
+    const ended = this.#exit.then(() => {
+      throw this.#unexpectedEnd();
+    });
+    try {
+      return await Promise.race([promise, late, ended]);
+    } finally {
+      timer.abort();
+      late.catch(() => {});
+      ended.catch(() => {});
+    }
+  }
+
+  /** Asks the program to end and waits until it has. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.#exit;
+  }
+
+  #unexpectedEnd(): Error {
+    return new Error(
+      `kube-proxy ended (${this.#process.exitCode ?? this.#process.signalCode})\n${this.#log}`,
+    );
+  }
+}
