@@ -43,7 +43,8 @@ export function parseSlice(input: unknown, pool: StringPool): Parsed<SliceRecord
     serviceKey,
     family,
     ports: parseSlicePorts(object.ports, problems),
-    endpoints,
+    // Copies have room for nothing more; a list that was pushed to keeps spare room for as long as it lives.
+    endpoints: endpoints.slice(),
     ...parseTriggerTime(meta.metadata),
   };
   return { key, record, problems: problems.list() };
@@ -69,7 +70,7 @@ function parseSlicePorts(value: unknown, problems: ProblemList): SliceRecord["po
     const record = parseEndpointPort(port, `ports[${index}]`, problems);
     if (record) ports.push(record);
   }
-  return ports;
+  return ports.slice();
 }
 
 /** One port of a slice or of an Endpoints subset: name (required), protocol, number. */

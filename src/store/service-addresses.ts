@@ -4,8 +4,12 @@ import type { IpFamily, PerFamily } from "../model/types.ts";
 import { type Json, listOf, objectOrEmpty } from "./json.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
 
+/** Most Services have no list of this kind; they share one. */
+const NONE: PerFamily<readonly string[]> = { IPv4: [], IPv6: [] };
+
 /** Splits canonical addresses or CIDRs by family, each once, in the order given. */
 function byFamily(canonical: ReadonlySet<string>): PerFamily<readonly string[]> {
+  if (canonical.size === 0) return NONE;
   const lists: Record<IpFamily, string[]> = { IPv4: [], IPv6: [] };
   for (const text of canonical) lists[familyOf(text)].push(text);
   return lists;

@@ -58,8 +58,8 @@ export class SliceIndex {
     next: SliceRecord | undefined,
   ): SliceChange {
     const before = this.#byService.get(serviceKey) ?? NONE;
-    const after = before.filter((slice) => slice !== previous);
-    if (next) after.push(next);
+    const kept = before.filter((slice) => slice !== previous);
+    const after = next ? [...kept, next] : kept;
     if (after.length > 0) this.#byService.set(serviceKey, after);
     else this.#byService.delete(serviceKey);
     // The first slice hides the Endpoints object, the last one gone uncovers it.

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Namespace } from "../support/testbed/namespace.ts";
@@ -10,7 +11,8 @@ import { monotonicMs } from "./agents/clock.ts";
 import { CLUSTER_CIDR, NODE_NAME } from "./cluster.ts";
 import { parseScrape, type Scrape, sumOf } from "./scrape.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../bin/kube-proxy", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PROGRAM = join(ROOT, "bin/kube-proxy");
 const METRICS = "http://127.0.0.1:10249/metrics";
 
 /** The node's connection tracking and OOM choices are the machine's; all else is the default. */
@@ -54,11 +56,8 @@ export class MeasuredProxy {
 
   /** The file that Node.js runs: the bundle, or the sources where they are newer. */
   get entry(): string {
-    return (
-      readFileSync(`/proc/${this.pid}/cmdline`, "utf8")
-        .split("\0")
-        .find((word) => /\.[jt]s$/.test(word)) ?? "?"
-    );
+    const words = readFileSync(`/proc/${this.pid}/cmdline`, "utf8").split("\0");
+    return relative(ROOT, words.find((word) => /\.[jt]s$/.test(word)) ?? "");
   }
 
   async scrape(): Promise<Scrape> {

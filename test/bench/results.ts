@@ -30,7 +30,7 @@ export interface RestartResult {
   readonly memory: MemoryUsage;
 }
 
-/** How long it takes to notice an endpoint that answers already: an upper bound of what noticing adds to a latency. */
+/** How long it takes to notice an endpoint that answers already: what noticing adds to a latency. */
 export interface Detection {
   readonly meanMs: number;
   readonly p95Ms: number;
@@ -56,7 +56,7 @@ export interface ServicesResult {
   readonly removedMs: readonly number[];
 }
 
-/** The whole document fed to a bare iptables-restore; `undefined` fields were not measured. */
+/** The whole document fed to a bare iptables-restore. */
 export interface PlainResult {
   readonly ms: number;
   /** The program took longer than this run was ready to wait. */
@@ -68,7 +68,7 @@ export interface PlainResult {
 export interface SizeResult {
   readonly size: ClusterSize;
   readonly variant: IptablesVariant;
-  /** The file that Node.js ran. */
+  /** The file that Node.js ran, from the root of the project. */
   readonly entry: string;
   readonly start: StartResult;
   /** CPU milliseconds per second without any event. */

@@ -54,10 +54,13 @@ const PLAIN_SIZE = "5000x2";
 const MIN_PLAIN_RATIO = 2;
 const MAX_OWN_GROWTH = 1.5;
 
-/** Judges the results of one variant; sizes without targets say nothing. */
+/**
+ * Judges the results of one variant. Only iptables-nft has targets beside growth: with iptables-legacy every commit
+ * replaces the whole table, and nobody can do less than that. Sizes without targets say nothing.
+ */
 export function judge(results: readonly SizeResult[]): readonly Verdict[] {
   const verdicts: Verdict[] = [];
-  for (const result of results) {
+  for (const result of results.filter(({ variant }) => variant === "nft")) {
     const size = sizeText(result.size);
     for (const target of TARGETS[size] ?? []) {
       const found = target.of(result);

@@ -1,6 +1,7 @@
 /** What the kernel is known to hold of each Service: enough to tell what a new compilation changes, and no text more. */
 import type { CompiledService } from "./compile-service.ts";
 import { DISPATCH, DISPATCH_FIELDS, type DispatchField } from "./dispatch.ts";
+import { flat } from "./flat-text.ts";
 import type { Table } from "./jump-rules.ts";
 
 /** Lines in the shared chains, by field; fields without lines are absent. */
@@ -21,7 +22,7 @@ export interface AppliedService {
 export function toApplied(compiled: CompiledService, listedEndpoints: number): AppliedService {
   const dispatch: Partial<Record<DispatchField, readonly string[]>> = {};
   for (const field of DISPATCH_FIELDS) {
-    if (compiled[field].length > 0) dispatch[field] = compiled[field];
+    if (compiled[field].length > 0) dispatch[field] = compiled[field].map(flat);
   }
   return appliedFrom(compiled.chains, dispatch, listedEndpoints);
 }

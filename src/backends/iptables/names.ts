@@ -1,5 +1,6 @@
 /** Names of chains: the same text and the same hashes as upstream, so that tools which grep `KUBE-SVC-` keep working. */
 import { hash } from "node:crypto";
+import { flat } from "./flat-text.ts";
 
 /** Chains that every Service shares, by the role they play. Some names exist in both tables. */
 export const CHAIN = {
@@ -47,7 +48,12 @@ export interface ServicePortChains {
  */
 export function servicePortChains(identity: string): ServicePortChains {
   const id = chainHash(identity);
-  return { cluster: CLUSTER + id, local: LOCAL + id, external: EXTERNAL + id, firewall: FIREWALL + id };
+  return {
+    cluster: flat(CLUSTER + id),
+    local: flat(LOCAL + id),
+    external: flat(EXTERNAL + id),
+    firewall: flat(FIREWALL + id),
+  };
 }
 
 /**
@@ -56,7 +62,7 @@ export function servicePortChains(identity: string): ServicePortChains {
  * @param endpoint `ip:port`, `[ip]:port` for IPv6
  */
 export function endpointChain(identity: string, endpoint: string): string {
-  return ENDPOINT + chainHash(identity + endpoint);
+  return flat(ENDPOINT + chainHash(identity + endpoint));
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
