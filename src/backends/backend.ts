@@ -43,7 +43,7 @@ export interface Backend {
   probe(): Promise<void>;
   /** Applies the new state of the changed Services only. */
   sync(changes: Iterable<ServiceChange>): Promise<SyncResult>;
-  /** Makes the kernel match exactly the given Services: reads what is there, keeps what is right, removes the rest. */
+  /** Makes the kernel match exactly the given Services, which it may walk more than once: reads what is there, keeps what is right, removes the rest. */
   resync(all: Iterable<ServiceChange>): Promise<SyncResult>;
   /** Cheap look at whether our objects are still in the kernel; a text says what is missing. */
   checkDrift(): Promise<string | undefined>;

@@ -175,10 +175,17 @@ export class FamilyLoop {
   }
 
   async #applyEverything(): Promise<SyncResult> {
+    const { keys, resolve } = this.#options;
     const started = performance.now();
-    const all = [...this.#resolved(this.#options.keys())];
+    for (const key of keys()) this.#ledger.stage(key, resolve(key));
     this.#ledger.stageRemovalOfOthers();
     const resolveSeconds = (performance.now() - started) / 1000;
+    // Resolved anew whenever the backend walks the Services: holding all of a big cluster at once would cost more.
+    const all: Iterable<ServiceChange> = {
+      *[Symbol.iterator]() {
+        for (const key of keys()) yield [key, resolve(key)];
+      },
+    };
     const result = await this.#options.backend.resync(all);
     return { ...result, phases: { resolve: resolveSeconds, ...result.phases } };
   }

@@ -114,11 +114,8 @@ export class IptablesBackend implements Backend {
   }
 
   async resync(all: Iterable<ServiceChange>): Promise<SyncResult> {
-    const services = [...all];
-    const listed = services.reduce(
-      (sum, [, ports]) => ports.reduce((s, port) => s + port.listedEndpoints, sum),
-      0,
-    );
+    let listed = 0;
+    for (const [, ports] of all) for (const port of ports) listed += port.listedEndpoints;
     const options = this.#withComments(await this.#makeOptions(), listed);
     this.#unsafe.clear();
     let run = new RestoreRun();
@@ -130,7 +127,7 @@ export class IptablesBackend implements Backend {
       readingMs += performance.now() - started;
       const { plan, next } = planFullPass({
         kernel,
-        services,
+        services: all,
         options,
         excluded,
         compile: (key, ports) => this.#compile(key, ports, options),
@@ -139,12 +136,12 @@ export class IptablesBackend implements Backend {
       try {
         await run.apply(this.#iptables, planBlocks(plan));
       } catch (error) {
-        return this.#judge(error, run.renderer, services.length);
+        return this.#judge(error, run.renderer);
       }
       this.#replaceApplied(next);
       return { ok: true };
     };
-    const outcome = await this.#applyToMost(attempt, services);
+    const outcome = await this.#applyToMost(attempt, all);
     if ("failure" in outcome) throw new BackendError("RESTORE_FAILED", outcome.failure);
     this.#refused = outcome.refusals;
     this.#options = options;
@@ -192,7 +189,7 @@ export class IptablesBackend implements Backend {
   }
 
   /** Looks for refused Services first where they are likely, which is quick, then among all. */
-  async #applyToMost(attempt: Try, services: readonly ServiceChange[]): Promise<Outcome> {
+  async #applyToMost(attempt: Try, services: Iterable<ServiceChange>): Promise<Outcome> {
     const suspects = new Set([...this.#suspects, ...this.#refused.keys()]);
     if (suspects.size > 0) {
       const outcome = await applyWithout(attempt, [...suspects]);
@@ -200,7 +197,7 @@ export class IptablesBackend implements Backend {
     }
     return applyWithout(
       attempt,
-      services.map(([key]) => key),
+      Array.from(services, ([key]) => key),
     );
   }
 
@@ -217,15 +214,12 @@ export class IptablesBackend implements Backend {
   }
 
   /** Tells a refused Service from a failure that concerns everybody. */
-  #judge(error: unknown, renderer: RestoreRenderer, services: number): Attempt {
+  #judge(error: unknown, renderer: RestoreRenderer): Attempt {
     if (!(error instanceof IpTablesError) || isTransient(error) || error.code !== "IPTABLES_RESTORE_FAILED")
       throw restoreError(error);
     const culprits = new Set(error.failures.map(({ line }) => renderer.ownerOf(line)));
     culprits.delete(NOBODY);
-    this.#logger.warn(
-      { err: error, family: this.family, services },
-      "iptables-restore refused part of the rules",
-    );
+    this.#logger.warn({ err: error, family: this.family }, "iptables-restore refused part of the rules");
     return { ok: false, reason: error.message, culprits: [...culprits] };
   }
 
