@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { compileService } from "../../src/backends/iptables/compile-service.ts";
-import { renderFullDocument } from "../../src/backends/iptables/render-document.ts";
 import { iptablesOptions } from "../support/iptables-options.ts";
+import { renderFullDocument } from "../support/render-document.ts";
 import { resolveObjects } from "../support/resolve-objects.ts";
 import { Namespace } from "../support/testbed/namespace.ts";
 import { type BenchService, NODE_NAME, serviceObject, sliceObject } from "./cluster.ts";

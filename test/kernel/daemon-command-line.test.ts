@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { KUBEADM } from "../support/kubeadm-config.ts";
 import { nodeProgram } from "../support/testbed/node-program.ts";
 import { serviceObjects } from "../support/testbed/objects.ts";
 import { missingForTestbed, Testbed } from "../support/testbed/testbed.ts";
@@ -19,75 +20,11 @@ const SAFE = [
   "--hostname-override=node",
 ];
 
-/** As kubeadm writes it: every field is there, most of them zero. The last lines are this test's own. */
-const KUBEADM = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
-bindAddress: 0.0.0.0
-bindAddressHardFail: false
-clientConnection:
-  acceptContentTypes: ""
-  burst: 0
-  contentType: ""
-  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
-  qps: 0
-clusterCIDR: 10.244.0.0/16
-configSyncPeriod: 0s
-conntrack:
-  maxPerCore: 0
-  min: null
-  tcpBeLiberal: false
-  tcpCloseWaitTimeout: 0s
-  tcpEstablishedTimeout: 0s
-  udpStreamTimeout: 0s
-  udpTimeout: 0s
-detectLocal:
-  bridgeInterface: ""
-  interfaceNamePrefix: ""
-detectLocalMode: ""
-enableProfiling: false
-healthzBindAddress: ""
-hostnameOverride: ""
-iptables:
-  localhostNodePorts: null
-  masqueradeAll: false
-  masqueradeBit: null
-  minSyncPeriod: 0s
-  syncPeriod: 0s
-ipvs:
-  excludeCIDRs: null
-  minSyncPeriod: 0s
-  scheduler: ""
-  strictARP: false
-  syncPeriod: 0s
-  tcpFinTimeout: 0s
-  tcpTimeout: 0s
-  udpTimeout: 0s
-kind: KubeProxyConfiguration
-logging:
-  flushFrequency: 0
-  options:
-    json:
-      infoBufferSize: "0"
-    text:
-      infoBufferSize: "0"
-  verbosity: 0
-metricsBindAddress: ""
-mode: ""
-nftables:
-  masqueradeAll: false
-  masqueradeBit: null
-  minSyncPeriod: 0s
-  syncPeriod: 0s
-nodePortAddresses: null
-oomScoreAdj: null
-portRange: ""
-showHiddenMetricsForVersion: ""
-winkernel:
-  enableDSR: false
-  forwardHealthCheckVip: false
-  networkName: ""
-  rootHnsEndpointName: ""
-  sourceVip: ""
-`;
+/** As kubeadm writes it, but with the settings of the whole host left alone. */
+const HOST_SAFE = KUBEADM.replace("maxPerCore: null", "maxPerCore: 0")
+  .replace("tcpCloseWaitTimeout: null", "tcpCloseWaitTimeout: 0s")
+  .replace("tcpEstablishedTimeout: null", "tcpEstablishedTimeout: 0s");
+const CONFIG = `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration${HOST_SAFE}`;
 
 const missing = missingForTestbed(["/usr/sbin/iptables", "/usr/sbin/ip6tables"]);
 
@@ -246,7 +183,7 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
   });
 
   it("kubeadm's file gives the defaults, and a changed file ends it with 1 while the rules stay", async () => {
-    await write("/run/config", KUBEADM);
+    await write("/run/config", CONFIG);
     start(["--config=/run/config", "--hostname-override=node", "--manifests=/run/manifests"]);
     await serving();
     const { body } = await bed.fetch("node", "http://127.0.0.1:10249/configz");
@@ -263,7 +200,7 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
     });
     expect((await bed.fetch("node", "http://127.0.0.1:10256/livez")).status).toBe(200);
     const before = await rules();
-    await write("/run/config", KUBEADM.replace("masqueradeAll: false", "masqueradeAll: true"));
+    await write("/run/config", CONFIG.replace("masqueradeAll: false", "masqueradeAll: true"));
     expect(await once(last!, "exit")).toEqual([1, null]);
     expect(output).toMatch(/ending, to be started anew .*the configuration file was changed/);
     expect(await rules()).toBe(before);

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import type { CompileOptions } from "../../src/backends/iptables/compile-options.ts";
 import { compileService } from "../../src/backends/iptables/compile-service.ts";
-import { renderFullDocument } from "../../src/backends/iptables/render-document.ts";
 import type { IpFamily, ServicePort } from "../../src/model/types.ts";
 import { iptablesOptions } from "./iptables-options.ts";
+import { renderFullDocument } from "./render-document.ts";
 import { resolveObjects } from "./resolve-objects.ts";
 
 const ROOT = join(import.meta.dirname, "../scenarios");

@@ -1,9 +1,9 @@
 /** What our rules let through whatever the policy of the host's own firewall. */
 import { expect, it } from "vitest";
 import { compileService } from "../../../../src/backends/iptables/compile-service.ts";
-import { renderFullDocument } from "../../../../src/backends/iptables/render-document.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
 import { createTracer } from "../../../support/iptables-tracer.ts";
+import { renderFullDocument } from "../../../support/render-document.ts";
 import { servicePort } from "../../../support/service-port.ts";
 
 const NODE = "192.168.0.2";

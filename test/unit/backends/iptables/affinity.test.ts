@@ -1,9 +1,9 @@
 /** Client affinity, followed through the compiled rules. */
 import { describe, expect, it } from "vitest";
 import { compileService } from "../../../../src/backends/iptables/compile-service.ts";
-import { renderFullDocument } from "../../../../src/backends/iptables/render-document.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
 import { createTracer } from "../../../support/iptables-tracer.ts";
+import { renderFullDocument } from "../../../support/render-document.ts";
 import { servicePort } from "../../../support/service-port.ts";
 
 const options = iptablesOptions("IPv4");

@@ -1,9 +1,9 @@
 /** What the scenarios do not show: refusals, rare options, growth. */
 import { describe, expect, it } from "vitest";
 import { compileService } from "../../../../src/backends/iptables/compile-service.ts";
-import { renderFullDocument } from "../../../../src/backends/iptables/render-document.ts";
 import { IP_FAMILIES } from "../../../../src/model/types.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
+import { renderFullDocument } from "../../../support/render-document.ts";
 import { type ServicePortSpec, servicePort } from "../../../support/service-port.ts";
 
 const compile = (spec: ServicePortSpec, changes = {}) =>

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import type { CompileOptions } from "../../../../src/backends/iptables/compile-options.ts";
 import { compileService } from "../../../../src/backends/iptables/compile-service.ts";
 import type { LocalTraffic } from "../../../../src/backends/iptables/local-traffic.ts";
-import { renderFullDocument } from "../../../../src/backends/iptables/render-document.ts";
 import { joinHostPort } from "../../../../src/model/address.ts";
 import { IP_FAMILIES, type IpFamily } from "../../../../src/model/types.ts";
 import { type FlowCase, type FlowSetup, flowCases } from "../../../support/flows/cases.ts";
@@ -17,6 +16,7 @@ import {
 import { type Cell, FLOW_ROWS, type Source } from "../../../support/flows/table.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
 import { createTracer, type Host, type Packet, type Trace } from "../../../support/iptables-tracer.ts";
+import { renderFullDocument } from "../../../support/render-document.ts";
 import { resolveObjects } from "../../../support/resolve-objects.ts";
 import {
   CLUSTER_CIDR,

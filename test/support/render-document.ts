@@ -1,7 +1,7 @@
 /** The complete restore document of a family, as upstream feeds it to `iptables-restore --noflush`. */
-import { compileConstant } from "./compile-constant.ts";
-import type { CompileOptions } from "./compile-options.ts";
-import type { CompiledService } from "./compile-service.ts";
+import { compileConstant } from "../../src/backends/iptables/compile-constant.ts";
+import type { CompileOptions } from "../../src/backends/iptables/compile-options.ts";
+import type { CompiledService } from "../../src/backends/iptables/compile-service.ts";
 
 /**
  * Renders every managed chain with all its rules; Services appear in the order given. Nothing in it depends on what
