@@ -1,5 +1,5 @@
 /** The contract every proxy mode fulfils, once per IP family. */
-import type { IpFamily, ServiceKey, ServicePort } from "../model/types.ts";
+import type { IpFamily, Protocol, ServiceKey, ServicePort } from "../model/types.ts";
 
 /** The resolved ports of one Service in one family; an empty list means the Service is gone (or has none of the family). */
 export type ServiceChange = readonly [key: ServiceKey, ports: readonly ServicePort[]];
@@ -32,6 +32,17 @@ export class BackendError extends Error {
   }
 }
 
+/** New connections that the kernel sent through one service port since its counter was made. */
+export interface PortConnections {
+  readonly namespace: string;
+  readonly name: string;
+  /** Empty for the single unnamed port of a Service. */
+  readonly portName: string;
+  readonly protocol: Protocol;
+  /** Starts anew from 0 when the kernel's counter had to be made again. */
+  readonly connections: number;
+}
+
 /**
  * A proxy mode for one family. Calls never overlap; the sync loop serialises them.
  * A rejected `sync` or `resync` leaves the backend able to take the same changes again.
@@ -47,6 +58,13 @@ export interface Backend {
   resync(all: Iterable<ServiceChange>): Promise<SyncResult>;
   /** Cheap look at whether our objects are still in the kernel; a text says what is missing. */
   checkDrift(): Promise<string | undefined>;
+  /**
+   * Calls back soon after somebody else changed our objects, with what is known of the change and its author, until the
+   * returned function is called. Modes that can only be asked (`checkDrift`) leave it out.
+   */
+  watchDrift?(onDrift: (what: string) => void): () => void;
+  /** Reads the counters of all service ports; absent in modes, or with settings, that do not count. */
+  readConnections?(): Promise<readonly PortConnections[]>;
   /** Removes every object this mode ever makes, and nothing else. Missing objects are no error. */
   cleanup(): Promise<void>;
   /** Plain facts for people: what the mode runs on here. */
