@@ -1,6 +1,7 @@
 /** The program: reads the command line, does what it asks, and says how it ended. */
 import { readFileSync } from "node:fs";
-import { prepareHost, removeIptablesMode, removeNftablesMode } from "./backends/create.ts";
+import { prepareHost } from "./backends/create.ts";
+import { removeLeftovers } from "./backends/leftovers.ts";
 import { parseCommandLine } from "./cli/parse-command-line.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
 import { watchConfigFile } from "./config/watch-file.ts";
@@ -9,7 +10,6 @@ import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysc
 import { machineCpuCount } from "./kernel/cpu-count.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
 import { createLogger, type Logger } from "./logging/logger.ts";
-import { IP_FAMILIES } from "./model/types.ts";
 import { KubeProxy } from "./proxy.ts";
 import { nodeNameOf } from "./sync/node-identity.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
@@ -25,7 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const logger = createLogger(config.logging);
   for (const warning of warnings) logger.warn(warning);
   try {
-    if (action === "cleanup") return await cleanUp(logger);
+    if (action === "cleanup") return (await removeLeftovers(undefined, logger)) === 0 ? 0 : 1;
     prepareKernel(config, logger);
     prepareHost(config);
     return action === "init-only" ? 0 : await runUntilStopped(config, configPath, logger);
@@ -71,7 +71,6 @@ async function runUntilStopped(
     configPath && watchConfigFile(configPath, () => fatal("the configuration file was changed"));
   const version = { kubernetes: KUBERNETES_VERSION, program: PROGRAM_NAME, version: PROGRAM_VERSION };
   logger.info({ ...version, mode: config.mode, node: nodeName, node_js: process.version }, "starting");
-  tryRemoveNftablesMode(logger);
   try {
     await proxy.start();
     return await ended;
@@ -81,31 +80,6 @@ async function runUntilStopped(
   }
 }
 
-/** Returns whether it worked; a kernel without nf_tables has nothing to remove. */
-function tryRemoveNftablesMode(logger: Logger): boolean {
-  try {
-    removeNftablesMode(logger);
-    return true;
-  } catch (error) {
-    logger.warn({ err: error }, "could not look for rules of nftables mode");
-    return false;
-  }
-}
-
-/** Removes the rules of every mode this version has, in both families; programs that are missing made none. */
-async function cleanUp(logger: Logger): Promise<number> {
-  let failed = !tryRemoveNftablesMode(logger);
-  for (const family of IP_FAMILIES) {
-    try {
-      await removeIptablesMode(family);
-    } catch (error) {
-      failed = true;
-      logger.error({ err: error, family }, "encountered an error while tearing down rules");
-    }
-  }
-  return failed ? 1 : 0;
-}
-
 // All is closed by now, and output to files and pipes is written. What a library cannot let go of, such as a credential
 // plugin that hangs, must not keep the process.
-process.exit(await main(process.argv.slice(2)));
+void main(process.argv.slice(2)).then((code) => process.exit(code));

@@ -1,34 +1,26 @@
 /** The running proxy: composes source, store, loops, backends and servers, and takes them down again. */
-import { existsSync } from "node:fs";
-import { type Backend, BackendError } from "./backends/backend.ts";
-import { createBackend } from "./backends/create.ts";
+import { removeLeftovers } from "./backends/leftovers.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
 import { ApiEventRecorder } from "./events/api-recorder.ts";
 import { LogEventRecorder } from "./events/log-recorder.ts";
 import type { EventRecorder } from "./events/recorder.ts";
+import { Family, type FamilyContext, probeFamilies } from "./family.ts";
 import { createHealthzServer } from "./health/healthz-server.ts";
 import { ProxyHealth } from "./health/proxy-health.ts";
-import { ServiceHealthServers } from "./health/service-health.ts";
 import type { RetryingServer } from "./http/retrying-server.ts";
-import { type HostAddresses, listAddresses } from "./kernel/addresses.ts";
-import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
+import { listAddresses } from "./kernel/addresses.ts";
 import { readNfacctCounters } from "./kernel/nfacct.ts";
-import { resolveNodePortAddresses } from "./kernel/node-port-addresses.ts";
 import type { Logger } from "./logging/logger.ts";
 import { createMetricsServer } from "./metrics/metrics-server.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
-import { familyOf } from "./model/address.ts";
-import { IP_FAMILIES, type IpFamily } from "./model/types.ts";
+import type { IpFamily } from "./model/types.ts";
 import type { NodeRecord } from "./store/parse-node.ts";
 import type { Problem } from "./store/problem.ts";
 import { Store, type StoreChange } from "./store/store.ts";
 import { AddressWatch } from "./sync/address-watch.ts";
 import { systemClock } from "./sync/clock.ts";
-import { FamilyLoop } from "./sync/family-loop.ts";
-import { type NodeIPs, nodeIPsOf } from "./sync/node-identity.ts";
+import { NodeFacts } from "./sync/node-facts.ts";
 import { NodeWatch } from "./sync/node-watch.ts";
-import { createResolver } from "./sync/resolver.ts";
-import { SyncReporter } from "./sync/sync-reporter.ts";
 import { PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
 import { ApiClient } from "./watch/api-client.ts";
 import { ApiSource } from "./watch/api-source.ts";
@@ -43,9 +35,6 @@ export interface ProxyOptions {
   readonly onFatal: (reason: string) => void;
 }
 
-/** A new Service is two events, its first ready endpoint often a third; they should not wait for each other. */
-const SYNC_BURST = 3;
-
 /** Kinds that must have been listed before anything is programmed; a source has slices or Endpoints. */
 const SERVICES: readonly Kind[] = ["Service"];
 const ENDPOINTS: readonly Kind[] = ["EndpointSlice", "Endpoints"];
@@ -55,11 +44,11 @@ export class KubeProxy {
   readonly #logger: Logger;
   readonly #config: ProxyConfig;
   readonly #health: ProxyHealth;
-  readonly #loops = new Map<IpFamily, FamilyLoop>();
-  readonly #serviceHealth = new Map<IpFamily, ServiceHealthServers>();
+  readonly #families = new Map<IpFamily, Family>();
   readonly #servers: RetryingServer[] = [];
   readonly #synced = new Set<Kind>();
   readonly #store: Store;
+  readonly #facts: NodeFacts;
   readonly #nodeWatch: NodeWatch | undefined;
   #metrics: ProxyMetrics | undefined;
   #client: ApiClient | undefined;
@@ -67,7 +56,8 @@ export class KubeProxy {
   #source: Source | undefined;
   #events: EventRecorder | undefined;
   #waitingFor: string | undefined;
-  #addresses: HostAddresses = { local: { IPv4: [], IPv6: [] }, outward: { IPv4: [], IPv6: [] } };
+  #removing: Promise<void> | undefined;
+  #leftoversGone = false;
 
   constructor(options: ProxyOptions) {
     const { config, nodeName, logger } = options;
@@ -80,7 +70,9 @@ export class KubeProxy {
       onChange: (change) => this.#dispatch(change),
       onProblem: (problem) => this.#report(problem),
       onNode: (node, previous) => this.#nodeChanged(node, previous),
+      onServiceCIDRs: (families) => this.#serviceCIDRsChanged(families),
     });
+    this.#facts = new NodeFacts(config, this.#store);
     // Manifests describe no Node; there is nothing to wait for.
     if (config.manifests === "") {
       this.#nodeWatch = new NodeWatch({
@@ -94,28 +86,38 @@ export class KubeProxy {
 
   /** Brings everything up; resolves when the source is running. Rejects with a message for the operator. */
   async start(): Promise<void> {
-    const { nodeName } = this.#options;
-    this.#addresses = await listAddresses();
-    const backends = await this.#probeFamilies();
+    const { config, nodeName, logger } = this.#options;
+    const context: FamilyContext = { config, nodeName, facts: this.#facts, logger };
+    this.#facts.take(await listAddresses());
+    const backends = await probeFamilies(context);
     this.#metrics = new ProxyMetrics({
       mode: this.#config.mode,
       families: backends.map(({ family }) => family),
       featureGates: this.#config.featureGates,
       readKernelCounters: readNfacctCounters,
+      serviceConnections: { limit: config.serviceMetricsLimit, backends, logger },
     });
     const client = this.#config.manifests === "" ? await this.#connect() : undefined;
     this.#client = client;
     this.#events = client
       ? new ApiEventRecorder({ client, nodeName, logger: this.#logger })
       : new LogEventRecorder(this.#logger);
-    for (const backend of backends) this.#addFamily(backend);
-    await this.#listen();
+    const shared = { store: this.#store, health: this.#health, metrics: this.#metrics, events: this.#events };
+    for (const backend of backends)
+      this.#families.set(backend.family, new Family({ ...context, ...shared, backend }));
+    await this.#listen(this.#metrics);
     this.#source = client
-      ? new ApiSource({ client, nodeName, logger: this.#logger })
+      ? new ApiSource({ client, nodeName, serviceCIDRs: this.#usesServiceCIDRs, logger: this.#logger })
       : new ManifestSource({ dir: this.#config.manifests, logger: this.#logger });
     this.#nodeWatch?.start();
     if (this.#config.nodePortAddresses.length > 0) this.#watchAddresses();
     await this.#source.start(this.#sink());
+    // Not before all else works: the rules of another mode are better than none. Failures are logged; what stayed is no
+    // reason to leave the node without a proxy. It takes a moment, in which the source can list.
+    this.#removing = removeLeftovers(config.mode, logger).then(() => {
+      this.#leftoversGone = true;
+      this.#startLoops();
+    });
     const regarding = { kind: "Node", name: nodeName, uid: nodeName };
     this.#events.record({
       regarding,
@@ -131,9 +133,9 @@ export class KubeProxy {
     this.#nodeWatch?.stop();
     this.#addressWatch?.stop();
     await this.#source?.stop();
-    for (const loop of this.#loops.values()) await loop.stop();
-    for (const servers of this.#serviceHealth.values()) await servers.close();
+    for (const family of this.#families.values()) await family.stop();
     for (const server of this.#servers) await server.close();
+    await this.#removing;
     await this.#events?.stop();
     this.#client?.close();
   }
@@ -145,13 +147,13 @@ export class KubeProxy {
         periodMs: this.#config.syncPeriodMs,
         clock: systemClock,
         onChange: (addresses) => {
-          this.#addresses = addresses;
-          for (const loop of this.#loops.values()) loop.requestFullPass("the node's addresses changed");
+          this.#facts.take(addresses);
+          this.#requestFullPasses("the node's addresses changed", this.#families.keys());
         },
         onError: (err) =>
           this.#logger.warn({ err }, "cannot list the node's addresses; node ports stay as they are"),
       },
-      this.#addresses,
+      this.#facts.addresses,
     );
   }
 
@@ -165,105 +167,8 @@ export class KubeProxy {
     });
   }
 
-  async #probeFamilies(): Promise<readonly Backend[]> {
-    const { config } = this.#options;
-    const working: Backend[] = [];
-    const failures = new Map<IpFamily, string>();
-    for (const family of IP_FAMILIES) {
-      const backend = this.#createBackend(family);
-      try {
-        if (family === "IPv6" && !existsSync("/proc/net/if_inet6"))
-          throw new BackendError("NO_IPV6", "IPv6 is off in this kernel");
-        await backend.probe();
-        this.#logger.info({ family, ...(await backend.describe()) }, "family served");
-        working.push(backend);
-      } catch (error) {
-        if (!(error instanceof BackendError)) throw error;
-        failures.set(family, error.message);
-        this.#logger.warn({ family, reason: error.message }, "family not served");
-      }
-    }
-    const { primary } = this.#nodeIPs();
-    if (failures.has(primary)) throw new Error(`mode ${config.mode} cannot run: ${failures.get(primary)}`);
-    return working;
-  }
-
-  #createBackend(family: IpFamily): Backend {
-    const { mode } = this.#config;
-    const backend = createBackend(mode, {
-      config: this.#config,
-      family,
-      logger: this.#logger,
-      nodeFacts: async () => {
-        this.#addresses = await listAddresses();
-        const podCIDR = this.#store.node?.podCIDRs.find((cidr) => familyOf(cidr) === family) ?? "";
-        const nodeIP = this.#nodeIPs().ips[family];
-        return {
-          nodeIPs: nodeIP === "" ? [] : [nodeIP],
-          localAddresses: this.#addresses.local[family],
-          podCIDR,
-        };
-      },
-    });
-    if (backend === undefined) throw new Error(`mode ${mode} is not in this version`);
-    return backend;
-  }
-
-  #addFamily(backend: Backend): void {
-    const { nodeName } = this.#options;
-    const { family } = backend;
-    const { metrics, events } = this.#ready();
-    this.#serviceHealth.set(
-      family,
-      new ServiceHealthServers({
-        family,
-        addresses: () => this.#nodePortAddresses(family),
-        isHealthy: () => this.#health.report().healthy,
-        onListenFailure: (key, port, error) => {
-          const [namespace = "", name = ""] = key.split("/");
-          const regarding = { kind: "Service", namespace, name };
-          const note = `health check port ${port} (${family}): ${error.message}`;
-          events.record({
-            regarding,
-            type: "Warning",
-            reason: "FailedToStartServiceHealthcheck",
-            action: "Listen",
-            note,
-          });
-        },
-        logger: this.#logger,
-      }),
-    );
-    const observer = new SyncReporter({
-      metrics,
-      health: this.#health,
-      serviceHealth: (of) => this.#serviceHealth.get(of),
-      events,
-      flows: { list: listUdpFlows, delete: deleteUdpFlows },
-      localAddresses: async (of) => (await listAddresses()).local[of],
-      logger: this.#logger,
-    });
-    this.#loops.set(
-      family,
-      new FamilyLoop({
-        backend,
-        resolve: createResolver(this.#store, family, nodeName, {
-          preferSameNode: this.#config.featureGates.PreferSameTrafficDistribution !== false,
-        }),
-        keys: () => this.#store.serviceKeys(),
-        minSyncPeriodMs: this.#config.minSyncPeriodMs,
-        burst: SYNC_BURST,
-        syncPeriodMs: this.#config.syncPeriodMs,
-        observer,
-        logger: this.#logger,
-        clock: systemClock,
-      }),
-    );
-  }
-
-  async #listen(): Promise<void> {
+  async #listen(metrics: ProxyMetrics): Promise<void> {
     const { healthz, metrics: metricsAddress, bindAddressHardFail: hardFail } = this.#config;
-    const { metrics } = this.#ready();
     const logger = this.#logger;
     if (healthz) {
       const onAnswer = metrics.healthzAnswered.bind(metrics);
@@ -293,19 +198,19 @@ export class KubeProxy {
     };
   }
 
-  /** Programs nothing before everything it would need has been listed once. */
+  /** Programs nothing before everything it would need has been listed once, and while another mode's rules are there. */
   #startLoops(): void {
     const listed = (kinds: readonly Kind[]): boolean => kinds.some((kind) => this.#synced.has(kind));
-    if (!listed(SERVICES) || !listed(ENDPOINTS)) return;
+    if (!this.#leftoversGone || !listed(SERVICES) || !listed(ENDPOINTS)) return;
     if (this.#nodeWatch !== undefined && !this.#nodeWatch.isReady) return;
-    for (const loop of this.#loops.values()) loop.start();
+    for (const { loop } of this.#families.values()) loop.start();
   }
 
   #dispatch({ serviceKey, families, ...change }: StoreChange): void {
     for (const family of families) {
       if (change.what === "service") this.#metrics?.serviceChange(family);
       else this.#metrics?.endpointChange(family);
-      this.#loops.get(family)?.changed(serviceKey, change);
+      this.#families.get(family)?.loop.changed(serviceKey, change);
     }
   }
 
@@ -328,8 +233,22 @@ export class KubeProxy {
     this.#nodeWatch?.changed(node);
     this.#tellWaiting();
     if (previous !== undefined && node !== undefined && node.zone !== previous.zone) {
-      for (const loop of this.#loops.values()) loop.requestFullPass("the node's zone changed");
+      this.#requestFullPasses("the node's zone changed", this.#families.keys());
     }
+  }
+
+  /** Only nftables mode has rules for cluster IPs that nobody uses. */
+  get #usesServiceCIDRs(): boolean {
+    const { mode, featureGates } = this.#config;
+    return mode === "nftables" && featureGates.MultiCIDRServiceAllocator !== false;
+  }
+
+  #serviceCIDRsChanged(families: readonly IpFamily[]): void {
+    if (this.#usesServiceCIDRs) this.#requestFullPasses("service CIDRs changed", families);
+  }
+
+  #requestFullPasses(reason: string, families: Iterable<IpFamily>): void {
+    for (const family of families) this.#families.get(family)?.loop.requestFullPass(reason);
   }
 
   /** One line for each thing that start waits for: an operator would see only silence. */
@@ -340,25 +259,5 @@ export class KubeProxy {
     if (missing === undefined) return;
     const node = this.#options.nodeName;
     this.#logger.warn({ node, found: missing }, "waiting for the Node; nothing is programmed before");
-  }
-
-  #nodeIPs(): NodeIPs {
-    return nodeIPsOf(this.#config, this.#store.node, this.#addresses.outward);
-  }
-
-  #nodePortAddresses(family: IpFamily): readonly string[] | "all" {
-    const { nodePortAddresses } = this.#config;
-    const chosen = resolveNodePortAddresses(
-      nodePortAddresses,
-      family,
-      this.#addresses.local[family],
-      this.#nodeIPs().ips[family],
-    );
-    return chosen.all ? "all" : chosen.addresses;
-  }
-
-  #ready(): { metrics: ProxyMetrics; events: EventRecorder } {
-    if (this.#metrics === undefined || this.#events === undefined) throw new Error("not started");
-    return { metrics: this.#metrics, events: this.#events };
   }
 }

@@ -51,6 +51,15 @@ export const int32: FlagType<number> = {
   print: String,
 };
 
+export const count: FlagType<number> = {
+  ...int32,
+  allowed: `a whole number from 0 to ${MAX_INT32}`,
+  parse: (value) => {
+    const number = int32.parse(value);
+    return number !== undefined && number >= 0 ? number : undefined;
+  },
+};
+
 export const float: FlagType<number> = {
   name: "float",
   allowed: "a number",

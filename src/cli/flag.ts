@@ -9,6 +9,7 @@ export interface CommandSettings {
   config: string;
   master: string;
   manifests: string;
+  serviceMetricsLimit: number;
   writeConfigTo: string;
   cleanup: boolean;
   cleanupIptables: boolean;
@@ -42,6 +43,9 @@ export interface FlagDefinition {
 
 type Options = Partial<Pick<FlagDefinition, "besideFile" | "hidden" | "notice" | "default">>;
 
+/** A few series for each Service are nothing to a scraper; for each of a big cluster's they would be. */
+const DEFAULT_SERVICE_METRICS_LIMIT = 100;
+
 /** A fresh draft, every setting at its default. */
 export function newDraft(): Draft {
   return {
@@ -50,6 +54,7 @@ export function newDraft(): Draft {
       config: "",
       master: "",
       manifests: "",
+      serviceMetricsLimit: DEFAULT_SERVICE_METRICS_LIMIT,
       writeConfigTo: "",
       cleanup: false,
       cleanupIptables: false,

@@ -104,7 +104,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "proxy-mode",
         type.string,
         ["mode"],
-        "iptables, ipvs, nftables or userspace; this version runs iptables",
+        "iptables, ipvs, nftables or userspace; this version runs iptables and nftables",
       ),
       config("bind-address", type.ip, ["bindAddress"], "primary IP of this node; nothing listens on it"),
       config(
@@ -117,7 +117,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "nodeport-addresses",
         type.list,
         ["nodePortAddresses"],
-        "CIDRs that take NodePort traffic, or primary; default: all",
+        "CIDRs that take NodePort traffic, or primary; default: all (nftables: primary)",
       ),
       config(
         "detect-local-mode",
@@ -323,6 +323,12 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         type.bool,
         ["bindAddressHardFail"],
         "end when one of these servers cannot listen",
+      ),
+      own(
+        "service-metrics-limit",
+        type.count,
+        "serviceMetricsLimit",
+        "service ports with metrics of their own in each family, in nftables mode; 0 counts nothing",
       ),
       config(
         "profiling",

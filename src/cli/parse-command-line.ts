@@ -16,7 +16,7 @@ import { FLAGS } from "./flags.ts";
 import { parseArguments } from "./program.ts";
 
 /** Modes that this version can run; the others are valid names. */
-const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables"];
+const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables", "nftables"];
 
 export interface Invocation {
   readonly action: Action;

@@ -13,7 +13,7 @@ const PROXY_GATES = `
 `;
 
 /** Gates that change what this program does. */
-const EFFECTIVE = new Set(["PreferSameTrafficDistribution"]);
+const EFFECTIVE = new Set(["MultiCIDRServiceAllocator", "PreferSameTrafficDistribution"]);
 
 /** The gates among these that are known but change nothing here. */
 export function gatesWithoutEffect(names: readonly string[]): string[] {

@@ -35,7 +35,7 @@ export interface ProxyConfig {
   readonly clusterCIDR: Readonly<Record<IpFamily, string>>;
   readonly bridgeInterface: string;
   readonly interfaceNamePrefix: string;
-  /** Canonical CIDRs and the keyword `primary`; empty = all addresses. */
+  /** Canonical CIDRs and the keyword `primary`; empty = all addresses. In nftables mode `primary` is the default. */
   readonly nodePortAddresses: readonly string[];
   readonly oomScoreAdj: number;
   readonly conntrack: {
@@ -47,6 +47,8 @@ export interface ProxyConfig {
     readonly udpTimeoutMs: number;
     readonly udpStreamTimeoutMs: number;
   };
+  /** Service ports that have series of their own in each family; 0 = the kernel counts nothing. */
+  readonly serviceMetricsLimit: number;
   readonly featureGates: Readonly<Record<string, boolean>>;
 }
 

@@ -10,10 +10,12 @@ import { isDetectLocalMode, isProxyMode } from "./validate.ts";
 export interface Overrides {
   readonly master: string;
   readonly manifests: string;
+  readonly serviceMetricsLimit: number;
 }
 
 /** Maps a validated configuration to the effective one. Of the per-mode sections only the chosen mode's counts. */
-export function resolveConfig(config: KubeProxyConfiguration, { master, manifests }: Overrides): ProxyConfig {
+export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrides): ProxyConfig {
+  const { master, manifests, serviceMetricsLimit } = overrides;
   const mode = isProxyMode(config.mode) ? config.mode : "iptables";
   const { kubeconfig } = config.clientConnection;
   const { conntrack } = config;
@@ -47,6 +49,7 @@ export function resolveConfig(config: KubeProxyConfiguration, { master, manifest
       udpTimeoutMs: conntrack.udpTimeout,
       udpStreamTimeoutMs: conntrack.udpStreamTimeout,
     },
+    serviceMetricsLimit,
     featureGates: { ...config.featureGates },
   });
 }

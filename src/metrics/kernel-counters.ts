@@ -1,5 +1,7 @@
 /** Packet counters that iptables rules keep in the kernel (nfacct), read when somebody scrapes. */
-import { Counter, type MetricObjectWithValues, type MetricValue, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { ScrapedCounter } from "./scraped-counter.ts";
+import { withTimeout } from "./with-timeout.ts";
 
 /** Packets by nfacct object name; objects that do not exist are left out. */
 export type KernelCounterReader = () => Promise<ReadonlyMap<string, number>>;
@@ -19,16 +21,6 @@ const COUNTERS = [
     help: "[ALPHA] Packets accepted on node ports of the loopback address",
   },
 ] as const;
-
-/** A counter whose value lives elsewhere; without a value it has no series. */
-class ScrapedCounter extends Counter {
-  value: number | undefined;
-
-  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
-    const values = this.value === undefined ? [] : [{ value: this.value, labels: {} }];
-    return { ...(await super.get()), values };
-  }
-}
 
 /** The nfacct counters of a registry. */
 export class KernelCounters {
@@ -54,13 +46,9 @@ export class KernelCounters {
       this.#reading = undefined;
     });
     const packets = await withTimeout(this.#reading, this.#timeoutMs).catch(() => undefined);
-    for (const { object, counter } of this.#counters) counter.value = packets?.get(object);
+    for (const { object, counter } of this.#counters) {
+      const value = packets?.get(object);
+      counter.series = value === undefined ? [] : [{ value, labels: {} }];
+    }
   }
-}
-
-function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -9,6 +9,7 @@ export interface OwnMetrics {
   readonly refusedServices: Gauge<"ip_family">;
   readonly isolatingSyncs: Counter<"ip_family">;
   readonly driftRepairs: Counter<"ip_family">;
+  readonly objectsWritten: Counter<"ip_family" | "kind">;
   readonly phase: Histogram<"ip_family" | "phase">;
   readonly eventToKernel: Histogram<"ip_family">;
 }
@@ -35,6 +36,12 @@ export function registerOwnMetrics(registry: Registry, families: readonly IpFami
       "kpts_drift_repairs_total",
       "Times that rules removed by somebody else were put back",
       ["ip_family"],
+    ),
+    objectsWritten: counter(
+      registry,
+      "kpts_kernel_objects_written_total",
+      "Rules, elements and other kernel objects written by successful sync rounds",
+      ["ip_family", "kind"],
     ),
     phase: histogram(
       registry,

@@ -13,6 +13,11 @@ import {
 } from "./kubernetes-metrics.ts";
 import { type OwnMetrics, registerOwnMetrics } from "./own-metrics.ts";
 import { createRegistry } from "./registry.ts";
+import {
+  registerServiceConnections,
+  type ServiceConnectionMetrics,
+  type ServiceConnectionOptions,
+} from "./service-connection-metrics.ts";
 
 export interface ProxyMetricsOptions {
   readonly mode: ProxyMode;
@@ -21,6 +26,8 @@ export interface ProxyMetricsOptions {
   readonly featureGates?: Readonly<Record<string, boolean>>;
   /** Reads the nfacct counters of the iptables mode; without it they are not registered. */
   readonly readKernelCounters?: KernelCounterReader;
+  /** Counts connections per service port, where a backend does; without it these metrics are not registered. */
+  readonly serviceConnections?: ServiceConnectionOptions;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -59,11 +66,12 @@ export class ProxyMetrics {
   readonly #own: OwnMetrics;
   readonly #api: ApiClientMetrics;
   readonly #kernel: KernelCounters | undefined;
+  readonly #connections: ServiceConnectionMetrics | undefined;
   readonly #pending = new Map<IpFamily, Pending>();
   readonly #ages = new Map<IpFamily, EventAges>();
 
   constructor(options: ProxyMetricsOptions) {
-    const { mode, families, readKernelCounters } = options;
+    const { mode, families, readKernelCounters, serviceConnections } = options;
     this.#now = options.now ?? Date.now;
     this.#startedMs = this.#now();
     this.registry = createRegistry();
@@ -74,12 +82,15 @@ export class ProxyMetrics {
     if (mode === "iptables" && readKernelCounters !== undefined) {
       this.#kernel = new KernelCounters(this.registry, readKernelCounters);
     }
+    if (serviceConnections !== undefined) {
+      this.#connections = registerServiceConnections(this.registry, serviceConnections);
+    }
     for (const family of families) this.#ages.set(family, new EventAges());
   }
 
   /** All metrics as text, format 0.0.4. */
   async render(): Promise<string> {
-    await this.#kernel?.refresh();
+    await Promise.all([this.#kernel?.refresh(), this.#connections?.refresh()]);
     return this.registry.metrics();
   }
 
@@ -172,6 +183,7 @@ export class ProxyMetrics {
     for (const [table, rules] of Object.entries(owned))
       this.#upstream.iptablesOwned?.set({ ...labels, table }, rules);
     for (const [table, rules] of Object.entries(written)) {
+      this.#own.objectsWritten.inc({ ...labels, kind: table }, rules);
       this.#upstream.iptablesWritten?.set({ ...labels, table }, rules);
     }
   }

@@ -9,6 +9,8 @@ const MAX_TEXT = 64;
 const DOT = 46;
 const ZERO = 48;
 const NINE = 57;
+/** All that a valid IPv4 text can have and a canonical one cannot. */
+const LEADING_ZERO = /(?:^|\.)0\d/;
 
 /** The four octets as an unsigned 32-bit number; leading zeros are read as decimal. */
 function parseIPv4(text: string): number | undefined {
@@ -101,9 +103,8 @@ export function canonicalIp(text: string): string | undefined {
   if (!text.includes(":")) {
     const address = parseIPv4(text);
     if (address === undefined) return undefined;
-    const printed = printIPv4(address);
-    // Returning the caller's string when it is already canonical keeps one copy alive instead of two.
-    return printed === text ? text : printed;
+    // Nearly every address of a cluster is canonical already, and there are hundreds of thousands.
+    return LEADING_ZERO.test(text) ? printIPv4(address) : text;
   }
   const groups = parseIPv6(text);
   if (!groups) return undefined;
@@ -151,6 +152,13 @@ export function canonicalCidr(text: string): string | undefined {
 /** Whether a canonical address lies in a canonical CIDR; false across families. */
 export function contains(cidr: string, ip: string): boolean {
   return familyOf(cidr) === familyOf(ip) && canonicalCidr(ip + cidr.slice(cidr.indexOf("/"))) === cidr;
+}
+
+/** Whether a canonical CIDR lies in another, or is the same; false across families. */
+export function containsCidr(outer: string, inner: string): boolean {
+  const slash = inner.indexOf("/");
+  const bits = Number(outer.slice(outer.indexOf("/") + 1));
+  return bits <= Number(inner.slice(slash + 1)) && contains(outer, inner.slice(0, slash));
 }
 
 /** `ip:port`, IPv6 in brackets: the identity of an endpoint and its sort key. */

@@ -59,6 +59,12 @@ export class AttributeWriter {
     return this;
   }
 
+  u64be(type: number, value: bigint): this {
+    const at = this.#open(type, 8);
+    this.#buffer.writeBigUInt64BE(value, at);
+    return this;
+  }
+
   /** In host order. */
   u32(type: number, value: number): this {
     const at = this.#open(type, 4);
@@ -69,6 +75,13 @@ export class AttributeWriter {
   bytes(type: number, value: Uint8Array): this {
     const at = this.#open(type, value.length);
     this.#buffer.set(value, at);
+    return this;
+  }
+
+  /** Bytes given as a string with one character (U+0000 to U+00FF) for each. */
+  latin1(type: number, value: string): this {
+    const at = this.#open(type, value.length);
+    this.#buffer.write(value, at, "latin1");
     return this;
   }
 

@@ -10,6 +10,7 @@ const nativeConnect = libc.func("int connect(int fd, const void *address, uint32
 const nativeSetsockopt = libc.func(
   "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
 );
+const nativeGetsockname = libc.func("int getsockname(int fd, void *address, void *length)");
 const nativeSend = libc.func("intptr_t send(int fd, const void *buffer, size_t length, int flags)");
 const nativeRecv = libc.func("intptr_t recv(int fd, void *buffer, size_t length, int flags)");
 
@@ -32,6 +33,13 @@ export function setsockopt(fd: number, level: number, name: number, value: numbe
   retried(`set netlink socket option ${level}/${name}`, () =>
     nativeSetsockopt(fd, level, name, bytes, bytes.length),
   );
+}
+
+/** getsockname(2) into `address`, which must be long enough. */
+export function getsockname(fd: number, address: Uint8Array): void {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(address.length);
+  retried("get netlink socket address", () => nativeGetsockname(fd, address, length));
 }
 
 /** send(2); returns the bytes sent. */

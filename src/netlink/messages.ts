@@ -21,6 +21,7 @@ export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
 /** In an NLMSG_ERROR or NLMSG_DONE: only the header of the request is repeated. */
 export const NLM_F_CAPPED = 0x100;
 /** In an NLMSG_ERROR or NLMSG_DONE: extended-ack attributes follow. */
@@ -40,6 +41,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Of the socket that the message answers or, in a notification, that made the change; 0 = the kernel itself. */
+  readonly portId: number;
   readonly payload: Buffer;
 }
 
@@ -75,6 +78,7 @@ export function decodeMessages(datagram: Buffer): NetlinkMessage[] {
       type: datagram.readUInt16LE(offset + 4),
       flags: datagram.readUInt16LE(offset + 6),
       sequence: datagram.readUInt32LE(offset + 8),
+      portId: datagram.readUInt32LE(offset + 12),
       payload: datagram.subarray(offset + HEADER_BYTES, offset + length),
     });
     offset += align4(length);

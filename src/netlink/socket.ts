@@ -29,6 +29,13 @@ export interface Reply {
   readonly status: KernelStatus | undefined;
 }
 
+/** What was waiting in the receive buffer. */
+export interface Received {
+  readonly messages: readonly NetlinkMessage[];
+  /** The buffer was full at some time: messages are missing. */
+  readonly overflow: boolean;
+}
+
 /** A netlink socket in the process's network namespace. `using` closes it. */
 export class NetlinkSocket {
   readonly #transport: Transport;
@@ -42,6 +49,11 @@ export class NetlinkSocket {
 
   constructor(transport: Transport) {
     this.#transport = transport;
+  }
+
+  /** The socket's port id, as in the messages that notify of changes made through it. */
+  get portId(): number {
+    return this.#transport.portId;
   }
 
   close(): void {
@@ -73,7 +85,7 @@ export class NetlinkSocket {
       messages: [] as NetlinkMessage[],
       status: undefined as Reply["status"],
     }));
-    const { messages, overflow } = this.#receiveAll();
+    const { messages, overflow } = this.receiveQueued();
     for (const message of messages) {
       // A late answer to an earlier request is none of ours.
       const reply = replies[(message.sequence - first) >>> 0];
@@ -87,10 +99,37 @@ export class NetlinkSocket {
     return replies.map((reply) => ({ messages: reply.messages, status: reply.status ?? lost }));
   }
 
+  /** Joins a multicast group (a number, not a bit). Use a socket of its own: requests would skip over notifications. */
+  join(group: number): void {
+    this.#transport.setMembership(group, true);
+  }
+
+  /** Leaves a multicast group; what is queued stays. */
+  leave(group: number): void {
+    this.#transport.setMembership(group, false);
+  }
+
+  /** Everything that is queued. Never waits. */
+  receiveQueued(): Received {
+    const messages: NetlinkMessage[] = [];
+    let overflow = false;
+    for (;;) {
+      try {
+        const datagram = this.#transport.receive();
+        if (datagram === undefined) return { messages, overflow };
+        messages.push(...decodeMessages(Buffer.from(datagram)));
+      } catch (error) {
+        if (!isNetlinkError(error, "ENOBUFS")) throw error;
+        overflow = true;
+      }
+    }
+  }
+
   /**
    * Streams a dump, one array of messages per datagram. Entries may come twice when the table changes meanwhile.
    * Throws EINTR at the end when the kernel says that the dump is inconsistent, ENOBUFS when a part of it was lost.
    * A dump that is not read to its end closes the socket, as its rest would mix with the next answer.
+   * Payloads are valid until the next step.
    */
   async *dump(operation: string, request: NetlinkRequest): AsyncGenerator<readonly NetlinkMessage[], void> {
     const sequence = this.#send([{ ...request, flags: request.flags | NLM_F_DUMP }]);
@@ -113,16 +152,14 @@ export class NetlinkSocket {
   }
 
   /** The whole of a dump, consistent: repeated a few times while the kernel reports changes during the dump. */
-  async dumpAll(operation: string, request: NetlinkRequest): Promise<NetlinkMessage[]> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const messages: NetlinkMessage[] = [];
-        for await (const part of this.dump(operation, request)) messages.push(...part);
-        return messages;
-      } catch (error) {
-        if (attempt === DUMP_ATTEMPTS || !isNetlinkError(error, "EINTR")) throw error;
+  dumpAll(operation: string, request: NetlinkRequest): Promise<NetlinkMessage[]> {
+    return untilConsistent(async () => {
+      const messages: NetlinkMessage[] = [];
+      for await (const part of this.dump(operation, request)) {
+        for (const message of part) messages.push({ ...message, payload: Buffer.from(message.payload) });
       }
-    }
+      return messages;
+    });
   }
 
   /** Sends requests in one datagram; returns the sequence number of the first. */
@@ -133,22 +170,6 @@ export class NetlinkSocket {
     const flagged = requests.map((request) => ({ ...request, flags: request.flags | NLM_F_REQUEST }));
     this.#transport.send(encodeRequests(flagged, first));
     return first;
-  }
-
-  /** Everything that is queued, and whether the kernel dropped some of it. */
-  #receiveAll(): { messages: NetlinkMessage[]; overflow: boolean } {
-    const messages: NetlinkMessage[] = [];
-    let overflow = false;
-    for (;;) {
-      try {
-        const datagram = this.#transport.receive();
-        if (datagram === undefined) return { messages, overflow };
-        messages.push(...decodeMessages(datagram));
-      } catch (error) {
-        if (!isNetlinkError(error, "ENOBUFS")) throw error;
-        overflow = true;
-      }
-    }
   }
 
   #receiveDumped(operation: string, sequence: number): NetlinkMessage[] {
@@ -162,5 +183,16 @@ export class NetlinkSocket {
     this.#dumping = false;
     const status = readStatus(end);
     if (status !== undefined && status.errno !== 0) throw new NetlinkError(operation, status);
+  }
+}
+
+/** Repeats a reading that ended with EINTR, the kernel's word for a dump that changes tore apart; a few times at most. */
+export async function untilConsistent<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (attempt === DUMP_ATTEMPTS || !isNetlinkError(error, "EINTR")) throw error;
+    }
   }
 }

@@ -2,13 +2,17 @@
 import { closeSync } from "node:fs";
 import { constants, endianness } from "node:os";
 import { isNetlinkError, NetlinkError } from "./errors.ts";
-import { connect, recv, send, setsockopt, socket } from "./libc.ts";
+import { connect, getsockname, recv, send, setsockopt, socket } from "./libc.ts";
 
 /** Carries datagrams. Everything throws a NetlinkError; `receive` throws ENOBUFS when replies were lost. */
 export interface Transport {
+  /** The socket's own address: the kernel repeats it in answers, and in notifications of what this socket changed. */
+  readonly portId: number;
   send(datagram: Uint8Array): void;
-  /** An owned datagram, or undefined when none is waiting. Never blocks. */
+  /** A datagram, valid until the next call, or undefined when none is waiting. Never blocks. */
   receive(): Buffer | undefined;
+  /** Joins or leaves a multicast group; notifications are then received like answers. */
+  setMembership(group: number, member: boolean): void;
   close(): void;
 }
 
@@ -26,6 +30,8 @@ const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const MSG_TRUNC = 0x20;
@@ -39,8 +45,7 @@ const DATAGRAM_BYTES = 128 * 1024;
  *
  * Receiving never waits: the kernel handles a request inside send(2) and produces each part of a dump inside recv(2),
  * so the answer is queued by the time it is asked for. A blocking `fs.read` on the descriptor would hold a libuv thread,
- * and process.exit joins those threads and hangs. Should multicast be needed: an `fs.read` in flight can be woken by
- * sending NLMSG_NOOP with NLM_F_ACK on the same socket, which the kernel acknowledges in every family.
+ * and process.exit joins those threads and hangs. So notifications of a multicast group are fetched by a timer.
  */
 export function openTransport(protocol: number, options: TransportOptions = {}): Transport {
   if (endianness() !== "LE") throw new Error("netlink: only little-endian machines are supported");
@@ -54,28 +59,33 @@ export function openTransport(protocol: number, options: TransportOptions = {}):
     if (options.sendBufferBytes !== undefined) {
       setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, options.sendBufferBytes);
     }
-    // To port 0, the kernel: from now on nobody else can send to this socket. It also binds it to a port of its own.
-    connect(fd, kernelAddress());
+    // To port 0, the kernel: from now on no other process can send to this socket, while the kernel's multicasts still
+    // arrive. It also binds it to a port of its own.
+    const address = kernelAddress();
+    connect(fd, address);
+    getsockname(fd, address);
+    return new KernelTransport(fd, address.readUInt32LE(4));
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return new KernelTransport(fd);
 }
 
 /** struct sockaddr_nl: family, padding, port id 0, no groups. */
-function kernelAddress(): Uint8Array {
+function kernelAddress(): Buffer {
   const address = Buffer.alloc(12);
   address.writeUInt16LE(AF_NETLINK);
   return address;
 }
 
 class KernelTransport implements Transport {
+  readonly portId: number;
   #fd: number;
   readonly #scratch = Buffer.allocUnsafeSlow(DATAGRAM_BYTES);
 
-  constructor(fd: number) {
+  constructor(fd: number, portId: number) {
     this.#fd = fd;
+    this.portId = portId;
   }
 
   send(datagram: Uint8Array): void {
@@ -95,7 +105,11 @@ class KernelTransport implements Transport {
         errno: constants.errno.EMSGSIZE,
       });
     }
-    return Buffer.from(this.#scratch.subarray(0, length));
+    return this.#scratch.subarray(0, length);
+  }
+
+  setMembership(group: number, member: boolean): void {
+    setsockopt(this.#fd, SOL_NETLINK, member ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, group);
   }
 
   close(): void {

@@ -8,6 +8,7 @@ export class ProblemMemory {
     EndpointSlice: new Map(),
     Endpoints: new Map(),
     Node: new Map(),
+    ServiceCIDR: new Map(),
   };
 
   /** Takes the object's present problems and returns those that are new. */

@@ -10,7 +10,7 @@ export const INVALID_FIELD = "KubeProxyInvalidField";
 /** One thing that was skipped, and why. Texts that came from the object are shortened and escaped. */
 export interface Problem {
   readonly kind: Kind;
-  /** `namespace/name` of the object (`name` for a Node); empty when it has none. */
+  /** `namespace/name` of the object (`name` for a Node or ServiceCIDR); empty when it has none. */
   readonly key: string;
   /** Path of the field, e.g. `spec.ports[1].port`; empty for the whole object. */
   readonly field: string;

@@ -12,9 +12,11 @@ import type { Parsed } from "./object-meta.ts";
 import { parseEndpoints } from "./parse-endpoints.ts";
 import { type NodeRecord, parseNode } from "./parse-node.ts";
 import { parseService } from "./parse-service.ts";
+import { parseServiceCIDR } from "./parse-service-cidr.ts";
 import { parseSlice } from "./parse-slice.ts";
 import type { Problem } from "./problem.ts";
 import { ProblemMemory } from "./problem-memory.ts";
+import { ServiceCidrs } from "./service-cidrs.ts";
 import { type SliceChange, SliceIndex } from "./slice-index.ts";
 import { StringPool } from "./string-pool.ts";
 
@@ -39,6 +41,8 @@ export interface StoreOptions {
   readonly onProblem: (problem: Problem) => void;
   /** Our Node appeared, changed in something we use, or is gone (undefined). */
   readonly onNode: (node: NodeRecord | undefined, previous: NodeRecord | undefined) => void;
+  /** The ranges that cluster IPs are taken from changed in these families; never empty. */
+  readonly onServiceCIDRs: (families: readonly IpFamily[]) => void;
 }
 
 /** The data side of a source's sink. No call throws, whatever the object. */
@@ -46,6 +50,7 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #services = new Map<ServiceKey, ServiceRecord>();
   readonly #slices = new SliceIndex();
+  readonly #serviceCIDRs = new ServiceCidrs();
   readonly #problems = new ProblemMemory();
   readonly #pool = new StringPool();
   #node: NodeRecord | undefined;
@@ -72,6 +77,11 @@ export class Store {
   /** This machine's Node as last seen. */
   get node(): NodeRecord | undefined {
     return this.#node;
+  }
+
+  /** The ranges that cluster IPs are taken from, as far as known: canonical, sorted, none inside another. */
+  serviceCIDRs(family: IpFamily): readonly string[] {
+    return this.#serviceCIDRs.ranges(family);
   }
 
   /** Takes an object as the API serves it. What cannot be used is reported and counts as absent. */
@@ -106,6 +116,11 @@ export class Store {
         if (parsed.key === this.#options.nodeName) this.#setNode(parsed.record);
         return parsed;
       }
+      case "ServiceCIDR": {
+        const parsed = parseServiceCIDR(object);
+        this.#setServiceCIDR(parsed.key, parsed.record);
+        return parsed;
+      }
     }
   }
 
@@ -124,6 +139,9 @@ export class Store {
         break;
       case "Node":
         if (key === this.#options.nodeName) this.#setNode(undefined);
+        break;
+      case "ServiceCIDR":
+        this.#setServiceCIDR(key, undefined);
     }
   }
 
@@ -145,6 +163,8 @@ export class Store {
         return this.#slices.endpointsKeys();
       case "Node":
         return this.#node ? [this.#node.name] : [];
+      case "ServiceCIDR":
+        return this.#serviceCIDRs.keys();
     }
   }
 
@@ -162,6 +182,11 @@ export class Store {
     if (sameData(previous, next)) return;
     this.#node = next;
     this.#options.onNode(next, previous);
+  }
+
+  #setServiceCIDR(key: string, cidrs: readonly string[] | undefined): void {
+    const families = this.#serviceCIDRs.set(key, cidrs);
+    if (families.length > 0) this.#options.onServiceCIDRs(families);
   }
 
   #tell(changes: readonly SliceChange[], triggerTimeMs?: number): void {

@@ -17,6 +17,8 @@ import { ServiceLedger } from "./service-ledger.ts";
 const FULL_PASS_PERIOD_MS = 3_600_000;
 /** Wait after the second failure in a row; doubles up to the sync period. The first is retried at once, in full. */
 const FIRST_RETRY_MS = 1_000;
+/** From the end of one repair to the start of the next: two programs that undo each other must not fill the CPU. */
+const REPAIR_REST_MS = 250;
 
 export interface FamilyLoopOptions {
   readonly backend: Backend;
@@ -45,7 +47,10 @@ export class FamilyLoop {
   #running: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #cancelDriftTimer: (() => void) | undefined;
+  #stopDriftWatch: (() => void) | undefined;
   #driftDue = false;
+  /** A repair that was asked for does not wait for `minSyncPeriodMs`, only for this. */
+  #nextRepairMs = 0;
   readonly #budget: BurstBudget;
   /** After a failure: when to try again. */
   #retryAtMs = 0;
@@ -62,11 +67,12 @@ export class FamilyLoop {
 
   /** Begins to sync; before this, changes only collect. Call it when every kind has been listed once. */
   start(): void {
-    if (this.#started) return;
+    if (this.#started || this.#stopped) return;
     this.#started = true;
     this.#reportQueued();
     this.#schedule();
-    this.#watchForDrift();
+    this.#planLookForDrift();
+    this.#stopDriftWatch = this.#options.backend.watchDrift?.((drift) => this.#toldOfDrift(drift));
   }
 
   /** A Service or its endpoints changed. */
@@ -89,6 +95,7 @@ export class FamilyLoop {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#cancelDriftTimer?.();
+    this.#stopDriftWatch?.();
     await this.#running;
   }
 
@@ -96,15 +103,20 @@ export class FamilyLoop {
     if (!this.#started || this.#stopped || this.#running !== undefined || this.#cancelTimer !== undefined)
       return;
     if (!this.#hasChanges() && !this.#driftDue) return;
-    const nowMs = this.#options.clock.now();
-    const wait = this.#retryAtMs === 0 ? this.#budget.waitMs(nowMs) : Math.max(0, this.#retryAtMs - nowMs);
-    this.#cancelTimer = this.#options.clock.after(wait, () => {
+    this.#cancelTimer = this.#options.clock.after(this.#waitMs(), () => {
       this.#cancelTimer = undefined;
       this.#running = this.#work().finally(() => {
         this.#running = undefined;
         this.#schedule();
       });
     });
+  }
+
+  #waitMs(): number {
+    const nowMs = this.#options.clock.now();
+    if (this.#retryAtMs !== 0) return Math.max(0, this.#retryAtMs - nowMs);
+    const waitMs = this.#budget.waitMs(nowMs);
+    return this.#repaired === undefined ? waitMs : Math.min(waitMs, Math.max(0, this.#nextRepairMs - nowMs));
   }
 
   #hasChanges(): boolean {
@@ -134,7 +146,7 @@ export class FamilyLoop {
       this.#pending.putBack(taken);
       this.#ledger.discard();
       this.#fullReason = fullReason ?? "a sync failed";
-      this.#repaired = repaired;
+      this.#repaired = repaired ?? this.#repaired;
       this.#retryAtMs = clock.now() + this.#retryDelayMs(fullReason !== undefined);
       const failure = { family: backend.family, full: fullReason !== undefined, error, atMs: clock.now() };
       observer.failed({ ...failure, durationSeconds: seconds() });
@@ -144,6 +156,7 @@ export class FamilyLoop {
     const udp = this.#ledger.commit();
     this.#failures = 0;
     this.#retryAtMs = 0;
+    if (repaired !== undefined) this.#nextRepairMs = clock.now() + REPAIR_REST_MS;
     if (result.full) this.#planNextFull(result.refused.length > 0);
     logger[result.full ? "info" : "debug"](
       {
@@ -175,19 +188,25 @@ export class FamilyLoop {
   }
 
   async #applyEverything(): Promise<SyncResult> {
-    const { keys, resolve } = this.#options;
-    const started = performance.now();
-    for (const key of keys()) this.#ledger.stage(key, resolve(key));
-    this.#ledger.stageRemovalOfOthers();
-    const resolveSeconds = (performance.now() - started) / 1000;
-    // Resolved anew whenever the backend walks the Services: holding all of a big cluster at once would cost more.
+    const { backend, keys, resolve } = this.#options;
+    const ledger = this.#ledger;
+    let resolveMs = 0;
+    // Resolved anew whenever the backend walks the Services: holding all of a big cluster at once would cost more. What
+    // the last walk saw is what the kernel gets, so that is what the ledger keeps.
     const all: Iterable<ServiceChange> = {
       *[Symbol.iterator]() {
-        for (const key of keys()) yield [key, resolve(key)];
+        for (const key of keys()) {
+          const started = performance.now();
+          const ports = resolve(key);
+          ledger.stage(key, ports);
+          resolveMs += performance.now() - started;
+          yield [key, ports];
+        }
       },
     };
-    const result = await this.#options.backend.resync(all);
-    return { ...result, phases: { resolve: resolveSeconds, ...result.phases } };
+    const result = await backend.resync(all);
+    ledger.stageRemovalOfOthers();
+    return { ...result, phases: { resolve: resolveMs / 1000, ...result.phases } };
   }
 
   *#resolved(keys: Iterable<ServiceKey>): Generator<ServiceChange> {
@@ -225,25 +244,40 @@ export class FamilyLoop {
     observer.pending(backend.family, this.#pending.size, this.#pending.slices);
   }
 
-  #watchForDrift(): void {
+  #planLookForDrift(): void {
     const { clock, syncPeriodMs } = this.#options;
     this.#cancelDriftTimer = clock.after(syncPeriodMs, () => {
       this.#driftDue = true;
       this.#schedule();
-      this.#watchForDrift();
+      this.#planLookForDrift();
     });
+  }
+
+  /** The backend saw a change that is not its own. During a sync it asks for another one: the sync may have missed it. */
+  #toldOfDrift(drift: string): void {
+    if (this.#stopped) return;
+    this.#noteDrift(drift);
+    // What waits for its turn in a burst goes with the repair.
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#schedule();
+  }
+
+  /** One warning for each repair, however many changes it is for. */
+  #noteDrift(drift: string): void {
+    const { backend, logger } = this.#options;
+    const level = this.#repaired === undefined ? "warn" : "debug";
+    logger[level]({ family: backend.family, drift }, "somebody else changed our rules; repairing them");
+    this.#repaired ??= drift;
+    this.#fullReason ??= `drift: ${drift}`;
+    this.#reportQueued();
   }
 
   async #lookForDrift(): Promise<void> {
     const { backend, logger, clock } = this.#options;
     try {
       const drift = await backend.checkDrift();
-      if (drift !== undefined) {
-        logger.warn({ family: backend.family, drift }, "somebody else changed our rules; repairing them");
-        this.#repaired = drift;
-        this.#fullReason ??= `drift: ${drift}`;
-        this.#reportQueued();
-      }
+      if (drift !== undefined) this.#noteDrift(drift);
     } catch (error) {
       logger.warn({ err: error, family: backend.family }, "could not look for drift; will look again");
     }

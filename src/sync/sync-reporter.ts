@@ -12,7 +12,7 @@ import { reconcileUdpFlows, type UdpFlowTable } from "./stale-flows.ts";
 export interface SyncReporterOptions {
   readonly metrics: ProxyMetrics;
   readonly health: ProxyHealth;
-  readonly serviceHealth: (family: IpFamily) => ServiceHealthServers | undefined;
+  readonly serviceHealth: ServiceHealthServers;
   readonly events: EventRecorder;
   readonly flows: UdpFlowTable;
   readonly localAddresses: (family: IpFamily) => Promise<readonly string[]>;
@@ -76,7 +76,7 @@ export class SyncReporter implements SyncObserver {
     }
     this.#reportRefused(family, result.refused);
     try {
-      await serviceHealth(family)?.syncServices(ledger.healthChecks);
+      await serviceHealth.syncServices(ledger.healthChecks);
       await this.#forgetFlows(success);
     } catch (error) {
       logger.error({ err: error, family }, "work after a sync failed");

@@ -38,6 +38,11 @@ export class Credentials {
     return this.#loaded.server;
   }
 
+  /** Whether compressed answers are wanted from this server. */
+  get compression(): boolean {
+    return this.#loaded.compression;
+  }
+
   /**
    * TLS options, headers and, for a cluster behind a proxy, the agent of one request. Certificate files are read
    * anew each time, an exec plugin runs when its last answer has expired, a token file is read once a minute.

@@ -26,6 +26,8 @@ export interface LoadedKubeConfig {
   readonly server: URL;
   /** File with a bearer token that changes over time; empty = none. */
   readonly tokenFile: string;
+  /** Whether to ask for compressed answers: not where the kubeconfig's cluster has `disable-compression`. */
+  readonly compression: boolean;
 }
 
 /** Loads the client configuration. Throws an Error that names the source and what is wrong with it. */
@@ -51,7 +53,8 @@ function fromFile(path: string, master: string): LoadedKubeConfig {
   const config = new KubeConfig();
   config.loadFromString(text);
   config.makePathsAbsolute(dirname(path));
-  return finish(config, master, tokenFileOf(parsed, config, dirname(path)), dirname(path));
+  const loaded = finish(config, master, tokenFileOf(parsed, config, dirname(path)), dirname(path));
+  return { ...loaded, compression: !disablesCompression(parsed, config) };
 }
 
 function fromMaster(master: string): LoadedKubeConfig {
@@ -83,6 +86,17 @@ function tokenFileOf(parsed: { users?: unknown }, config: KubeConfig, folder: st
   return typeof file === "string" && file !== "" ? resolve(folder, file) : "";
 }
 
+/** The library does not know the field. Compression costs a server more than a fast network does without. */
+function disablesCompression(parsed: { clusters?: unknown }, config: KubeConfig): boolean {
+  const clusters: { name?: unknown; cluster?: { "disable-compression"?: unknown } }[] = Array.isArray(
+    parsed.clusters,
+  )
+    ? parsed.clusters
+    : [];
+  const current = config.getContextObject(config.getCurrentContext())?.cluster;
+  return clusters.find(({ name }) => name === current)?.cluster?.["disable-compression"] === true;
+}
+
 function finish(config: KubeConfig, master: string, tokenFile: string, folder: string): LoadedKubeConfig {
   const context = config.getContextObject(config.getCurrentContext());
   if (context === null)
@@ -108,7 +122,7 @@ function finish(config: KubeConfig, master: string, tokenFile: string, folder: s
   for (const file of [cluster.caFile, user.certFile, user.keyFile, tokenFile]) {
     if (file) accessSync(file, constants.R_OK);
   }
-  return { config, server, tokenFile };
+  return { config, server, tokenFile, compression: true };
 }
 
 function replace<T extends { readonly name: string }>(list: T[], value: T): void {

@@ -25,8 +25,8 @@ export class ListParser {
   #inString = false;
   #escaped = false;
   #inItems = false;
-  /** Text of the last string seen at depth 1, and of the last one followed by a colon. */
-  #text: number[] = [];
+  /** Text of the last string seen at depth 1, in pieces, and of the last one followed by a colon. */
+  #text: Buffer[] = [];
   #key = "";
 
   /** `onItem` gets each element of `items` that is an object; others cannot name anything and are passed over. */
@@ -38,18 +38,17 @@ export class ListParser {
   push(chunk: Buffer): void {
     let start = 0;
     for (let i = 0; i < chunk.length; i++) {
-      const byte = chunk[i] as number;
       if (this.#inString) {
-        this.#insideString(byte);
+        i = this.#skipString(chunk, i);
         continue;
       }
-      switch (byte) {
+      switch (chunk[i]) {
         case QUOTE:
           this.#inString = true;
           if (this.#depth === 1) this.#text = [];
           break;
         case COLON:
-          if (this.#depth === 1) this.#key = Buffer.from(this.#text).toString();
+          if (this.#depth === 1) this.#key = Buffer.concat(this.#text).toString();
           break;
         case OPEN_BRACE:
           if (this.#inItems && this.#depth === 2) start = i;
@@ -87,11 +86,22 @@ export class ListParser {
     return JSON.parse(Buffer.concat(this.#envelope).toString());
   }
 
-  #insideString(byte: number): void {
-    if (this.#escaped) this.#escaped = false;
-    else if (byte === BACKSLASH) this.#escaped = true;
-    else if (byte === QUOTE) this.#inString = false;
-    if (this.#depth === 1 && this.#inString) this.#text.push(byte);
+  /** Most bytes of a list are inside strings. Returns where the string ends, or the chunk's length if it goes on. */
+  #skipString(chunk: Buffer, start: number): number {
+    let escaped = this.#escaped;
+    let end = start;
+    for (; end < chunk.length; end++) {
+      const byte = chunk[end];
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) {
+        this.#inString = false;
+        break;
+      }
+    }
+    this.#escaped = escaped;
+    if (this.#depth === 1) this.#text.push(chunk.subarray(start, end));
+    return end;
   }
 
   #finishItem(last: Buffer): void {

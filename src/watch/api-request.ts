@@ -8,7 +8,7 @@ export interface ApiRequest {
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as JSON; a PATCH is a JSON merge patch (RFC 7396). */
   readonly body?: unknown;
-  /** Accept a compressed answer: worth it for lists, useless for watches. */
+  /** Accept a compressed answer, unless the kubeconfig disables it: worth it for lists, useless for watches. */
   readonly gzip?: boolean;
   /** Give up when no byte of the body arrives for so long. Default 30 s. */
   readonly idleTimeoutMs?: number;

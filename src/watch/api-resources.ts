@@ -6,6 +6,8 @@ export interface ApiResource {
   readonly kind: Kind;
   readonly path: string;
   readonly selectors: Readonly<Record<string, string>>;
+  /** The proxy works without it: a server that lacks or forbids it is asked again seldom. */
+  readonly optional?: true;
 }
 
 // Services that name another proxy are not ours; controllers copy the label to slices and Endpoints.
@@ -36,6 +38,17 @@ export const ENDPOINTS: readonly ApiResource[] = [
   { kind: "Endpoints", path: "/api/v1/endpoints", selectors: { labelSelector: OTHER_PROXY } },
 ];
 
+/** The ranges that cluster IPs are taken from: v1 since 1.33, and not at all before 1.31. */
+export const SERVICE_CIDRS: readonly ApiResource[] = ["v1", "v1beta1"].map((version) => ({
+  kind: "ServiceCIDR",
+  path: `/apis/networking.k8s.io/${version}/servicecidrs`,
+  selectors: {},
+  optional: true,
+}));
+
+/** Kinds whose objects belong to no namespace. */
+const CLUSTER_SCOPED: ReadonlySet<Kind> = new Set<Kind>(["Node", "ServiceCIDR"]);
+
 /** The Node the proxy runs on. */
 export function nodeResource(nodeName: string): readonly ApiResource[] {
   return [{ kind: "Node", path: "/api/v1/nodes", selectors: { fieldSelector: `metadata.name=${nodeName}` } }];
@@ -45,5 +58,5 @@ export function nodeResource(nodeName: string): readonly ApiResource[] {
 export function keyOf(kind: Kind, object: unknown): string | undefined {
   const metadata = (object as { metadata?: { name?: unknown; namespace?: unknown } } | null)?.metadata;
   if (typeof metadata?.name !== "string") return undefined;
-  return kind === "Node" ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+  return CLUSTER_SCOPED.has(kind) ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }

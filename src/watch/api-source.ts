@@ -1,7 +1,7 @@
-/** The API server as a source of Services, their endpoints and our Node. */
+/** The API server as a source of Services, their endpoints, our Node and the ranges of cluster IPs. */
 import type { Logger } from "../logging/logger.ts";
 import type { ApiClient } from "./api-client.ts";
-import { ENDPOINTS, nodeResource, SERVICES } from "./api-resources.ts";
+import { ENDPOINTS, nodeResource, SERVICE_CIDRS, SERVICES } from "./api-resources.ts";
 import { type Clock, systemClock } from "./backoff.ts";
 import { Reflector } from "./reflector.ts";
 import type { Source, SourceSink } from "./source.ts";
@@ -9,6 +9,8 @@ import type { Source, SourceSink } from "./source.ts";
 export interface ApiSourceOptions {
   readonly client: ApiClient;
   readonly nodeName: string;
+  /** Also deliver ServiceCIDRs, where the server has them. */
+  readonly serviceCIDRs: boolean;
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
@@ -43,8 +45,9 @@ export class ApiSource implements Source {
   }
 
   async start(sink: SourceSink): Promise<void> {
-    const { client, nodeName, logger, clock, random, pageSize, idleTimeoutMs } = this.#options;
-    const reflectors = [SERVICES, ENDPOINTS, nodeResource(nodeName)].map(
+    const { client, nodeName, serviceCIDRs, logger, clock, random, pageSize, idleTimeoutMs } = this.#options;
+    const wanted = [SERVICES, ENDPOINTS, nodeResource(nodeName), ...(serviceCIDRs ? [SERVICE_CIDRS] : [])];
+    const reflectors = wanted.map(
       (resources) =>
         new Reflector({
           client,

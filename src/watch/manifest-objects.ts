@@ -5,6 +5,7 @@ const API_VERSIONS = {
   Service: ["v1"],
   EndpointSlice: ["discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"],
   Endpoints: ["v1"],
+  ServiceCIDR: ["networking.k8s.io/v1", "networking.k8s.io/v1beta1"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type ManifestKind = keyof typeof API_VERSIONS;
@@ -17,7 +18,7 @@ export interface ManifestDocument {
   readonly line?: number;
 }
 
-/** An object for the sink; `key` is `namespace/name`. */
+/** An object for the sink; `key` is `namespace/name`, or the name of an object without namespace. */
 export interface ManifestObject {
   readonly kind: ManifestKind;
   readonly key: string;
@@ -43,8 +44,8 @@ export class ManifestError extends Error {
 }
 
 /**
- * Collects the Services, EndpointSlices and Endpoints of a file, those inside lists included, and writes the namespace
- * `default` into the ones without any. Throws a ManifestError when something is not a Kubernetes object at all.
+ * Collects the objects of known kinds in a file, those inside lists included, and writes the namespace `default` into
+ * the ones that should have one. Throws a ManifestError when something is not a Kubernetes object at all.
  */
 export function collectObjects(documents: readonly ManifestDocument[]): ManifestContent {
   const objects: ManifestObject[] = [];
@@ -87,7 +88,7 @@ function collect(
       collect(item, `items[${index}]`, itemMeta, objects, ignored);
     }
   } else if (isManifestKind(kind) && isKnownVersion(kind, apiVersion)) {
-    objects.push({ kind, key: identify(value, `${where} (${kind})`), value });
+    objects.push({ kind, key: identify(kind, value, `${where} (${kind})`), value });
   } else {
     ignored.add(`${apiVersion ?? "(no apiVersion)"} ${kind}`);
   }
@@ -100,12 +101,13 @@ function itemsOf(list: Record<string, unknown>, where: string): readonly unknown
   return items;
 }
 
-/** `namespace/name`; sets the default namespace in place, the parsed object being ours alone. */
-function identify(object: Record<string, unknown>, where: string): string {
+/** The key; sets the default namespace in place, the parsed object being ours alone. */
+function identify(kind: ManifestKind, object: Record<string, unknown>, where: string): string {
   const metadata = object.metadata;
   if (!isObject(metadata)) throw new ManifestError(`${where} has no metadata`);
   const name = metadata.name;
   if (typeof name !== "string" || name === "") throw new ManifestError(`${where} has no metadata.name`);
+  if (kind === "ServiceCIDR") return name;
   const namespace = metadata.namespace ?? "";
   if (typeof namespace !== "string") {
     throw new ManifestError(

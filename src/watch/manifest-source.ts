@@ -27,7 +27,7 @@ const EMPTY_PATIENCE = 50;
 const SLICE_MS = 20;
 
 /**
- * Reads Services, EndpointSlices and Endpoints from the `.yaml`, `.yml` and `.json` files of a folder (not its
+ * Reads Services, EndpointSlices, Endpoints and ServiceCIDRs from the `.yaml`, `.yml` and `.json` files of a folder (not its
  * subfolders) and again whenever they change. `start` rejects when the folder cannot be listed; later trouble with the
  * folder or a file is logged and leaves the last good state in place.
  */

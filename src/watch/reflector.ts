@@ -30,6 +30,8 @@ const WATCH_GRACE_MS = 30_000;
 const SHORT_WATCH_MS = 1_000;
 // An event that cannot be read is asked for again; if it stays unreadable only a list gets past it.
 const MAX_MALFORMED = 3;
+// A cluster gets a new API, or an account new rights, when it is upgraded; nobody waits for it.
+const ABSENT_RETRY_MS = 300_000;
 
 /** Lists, watches, and starts again where it was, for ever. */
 export class Reflector {
@@ -160,9 +162,20 @@ export class Reflector {
     if (failure.status === 400 && this.#dropFieldSelector()) return 0;
     if (failure.code === "API_MALFORMED") this.#malformed++;
     if (!listing && this.#mustRelist(failure)) this.#version = undefined;
-    const waitMs = Math.max(this.#backoff.next(), failure.retryAfterMs);
+    const isAbsent = this.#resource.optional === true && [403, 404].includes(failure.status);
+    const waitMs = isAbsent
+      ? this.#goOnWithout(failure)
+      : Math.max(this.#backoff.next(), failure.retryAfterMs);
     this.#complain(failure, waitMs);
     return waitMs;
+  }
+
+  /** The server does not have the resource (any more), or not for us. */
+  #goOnWithout({ status }: ApiError): number {
+    const { sink, random } = this.#options;
+    this.#version = undefined;
+    if (status === 404) sink.retain(this.#resource.kind, new Set());
+    return ABSENT_RETRY_MS * (1 + random());
   }
 
   /**
@@ -208,6 +221,8 @@ export class Reflector {
     const fields = { kind: this.#resource.kind, error: failure.message, retryMs: Math.round(waitMs) };
     const complaint = `${failure.code} ${failure.status}`;
     if (complaint === this.#complaint) logger.debug(fields, "API server still fails");
+    else if (this.#resource.optional && failure.status === 404)
+      logger.info(fields, "the server does not have the API, going on without");
     else if (failure.expired) logger.info(fields, "watch expired, listing again");
     else logger.warn(fields, COMPLAINTS[failure.status] ?? "lost the API server; rules stay as they are");
     this.#complaint = complaint;

@@ -1,7 +1,10 @@
 /** What a source of cluster state (API server, manifest folder) tells the rest of the program. */
 
-/** The kinds a source delivers. `Endpoints` comes only from sources without EndpointSlices. */
-export type Kind = "Service" | "EndpointSlice" | "Endpoints" | "Node";
+/**
+ * The kinds a source delivers. `Endpoints` comes only from sources without EndpointSlices, `ServiceCIDR` only where it
+ * is asked for and the cluster has it.
+ */
+export type Kind = "Service" | "EndpointSlice" | "Endpoints" | "Node" | "ServiceCIDR";
 
 /**
  * Receives raw, parsed JSON objects as the API serves them. Calls are synchronous and cheap; an object that cannot be
@@ -10,7 +13,7 @@ export type Kind = "Service" | "EndpointSlice" | "Endpoints" | "Node";
 export interface SourceSink {
   /** An object appeared or changed. `object` is untrusted: any JSON value. */
   upsert(kind: Kind, object: unknown): void;
-  /** An object is gone. `key` is `namespace/name` (just `name` for a Node). */
+  /** An object is gone. `key` is `namespace/name` (just `name` for a Node or ServiceCIDR). */
   delete(kind: Kind, key: string): void;
   /** After a complete list: every stored object of this kind whose key is not in `keys` is gone. */
   retain(kind: Kind, keys: ReadonlySet<string>): void;

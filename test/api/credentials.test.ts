@@ -40,6 +40,18 @@ test("TLS with the cluster's CA and a client certificate, in files beside the ku
   await eventually(() => expect(server.watches).toHaveLength(3));
 });
 
+test.each([
+  ["is asked for", "", "gzip"],
+  ["is not where the kubeconfig disables it", '"disable-compression":true,', undefined],
+])("compression %s", async (_name, setting, encoding) => {
+  const server = await startServer();
+  const kubeconfig = server.kubeconfig(join(temporaryFolder(), "config"));
+  writeFileSync(kubeconfig, readFileSync(kubeconfig, "utf8").replace('"server":', `${setting}"server":`));
+  const client = await makeClient({ kubeconfig });
+  await client.json({ ...request, gzip: true });
+  expect(server.requests[0]?.headers["accept-encoding"]).toBe(encoding);
+});
+
 test("client certificate as data; without one the same server says 401", async () => {
   const folder = temporaryFolder();
   const server = await startServer({ tls: tls() });

@@ -306,7 +306,12 @@ test("stop() ends everything, also while the server is away or silent", async ()
   server.faults.add({ verb: "list", resource: "nodes", times: 100, fault: { status: 500 } });
   const client = await makeClient({ master: server.url });
   const before = process.getActiveResourcesInfo().length;
-  const source = new ApiSource({ client, nodeName: "node-1", logger: captureLogs().logger });
+  const source = new ApiSource({
+    client,
+    nodeName: "node-1",
+    serviceCIDRs: false,
+    logger: captureLogs().logger,
+  });
   await source.start(new RecordingSink());
   await eventually(() => expect(server.watches).toHaveLength(1));
   await source.stop();

@@ -23,7 +23,7 @@ export class RecordingSink implements SourceSink {
 
   upsert(kind: Kind, object: unknown): void {
     const { metadata } = object as KubeObject;
-    const key = kind === "Node" ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+    const key = metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
     if (!this.state.has(kind)) this.state.set(kind, new Map());
     this.state.get(kind)?.set(key, object as KubeObject);
     this.calls.push(`upsert ${kind} ${key}`);
@@ -120,6 +120,7 @@ export async function startRig(
   const source = new ApiSource({
     client,
     nodeName: "node-1",
+    serviceCIDRs: false,
     logger,
     clock,
     random: () => 0,

@@ -4,8 +4,9 @@ import { missingForTestbed } from "../support/testbed/testbed.ts";
 import { machineFacts } from "./machine.ts";
 import { type BenchOptions, parseOptions, sizeText, USAGE } from "./options.ts";
 import { facts, report } from "./report.ts";
-import type { SizeResult } from "./results.ts";
+import { lostConnections, type SizeResult } from "./results.ts";
 import { runSize } from "./run.ts";
+import { markdownTable, table } from "./table.ts";
 
 // So that `process.on("exit")` handlers run; namespaces and processes end with this process anyway.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
@@ -29,23 +30,27 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`bench: ${missing}`);
     return 1;
   }
-  await measure(options);
-  return 0;
+  const lost = (await measure(options)).filter(({ nftables }) => lostConnections(nftables) > 0);
+  for (const { size, nftables } of lost)
+    console.error(
+      `bench: ${sizeText(size)}: a restart lost connections: ${JSON.stringify(nftables?.traffic)}`,
+    );
+  return lost.length === 0 ? 0 : 1;
 }
 
-async function measure(options: BenchOptions): Promise<void> {
-  const machine = machineFacts(options.variants);
+async function measure(options: BenchOptions): Promise<readonly SizeResult[]> {
+  const machine = machineFacts(options.subjects);
   console.log(`${facts(machine)}\n`);
   const results: SizeResult[] = [];
-  for (const variant of options.variants) {
-    const ofVariant: SizeResult[] = [];
+  for (const subject of options.subjects) {
+    const ofSubject: SizeResult[] = [];
     for (const size of options.sizes) {
-      const say = (text: string): void => console.error(`${variant} ${sizeText(size)}: ${text}`);
-      ofVariant.push(await runSize(size, variant, options, say));
+      const say = (text: string): void => console.error(`${subject} ${sizeText(size)}: ${text}`);
+      ofSubject.push(await runSize(size, subject, options, say));
     }
-    results.push(...ofVariant);
-    console.log(`\n${report(ofVariant)}\n`);
-    console.log([...new Set(ofVariant.map(({ entry }) => `program measured: ${entry}`))].join("\n"));
+    results.push(...ofSubject);
+    console.log(`\n${report(ofSubject, options.markdown ? markdownTable : table)}\n`);
+    console.log([...new Set(ofSubject.map(({ entry }) => `program measured: ${entry}`))].join("\n"));
   }
   if (options.json !== undefined) {
     writeFileSync(
@@ -54,4 +59,5 @@ async function measure(options: BenchOptions): Promise<void> {
     );
     console.error(`raw figures: ${options.json}`);
   }
+  return results;
 }

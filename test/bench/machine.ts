@@ -2,10 +2,10 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { nodeProgram } from "../support/testbed/node-program.ts";
-import type { IptablesVariant } from "../support/testbed/proxy.ts";
+import type { Subject } from "./options.ts";
 
 /** Name and value of each fact, in the order to print them. */
-export function machineFacts(variants: readonly IptablesVariant[]): readonly (readonly [string, string])[] {
+export function machineFacts(subjects: readonly Subject[]): readonly (readonly [string, string])[] {
   const processors = cpus();
   const output = (program: string, args: readonly string[]): string =>
     execFileSync(program, args, { encoding: "utf8" }).trim();
@@ -19,9 +19,9 @@ export function machineFacts(variants: readonly IptablesVariant[]): readonly (re
         .map((load) => load.toFixed(2))
         .join(" "),
     ],
-    ...variants.map(
-      (variant) => ["iptables", output(`/usr/sbin/iptables-${variant}`, ["--version"])] as const,
-    ),
+    ...subjects
+      .filter((subject) => subject !== "nftables")
+      .map((subject) => ["iptables", output(`/usr/sbin/${subject}`, ["--version"])] as const),
     ["Node.js", output(nodeProgram(), ["--version"])],
   ];
 }

@@ -1,6 +1,6 @@
 /** Measures what one change costs on a proxy that has nothing else to do. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Sighting } from "./agents/client.ts";
+import { monotonicMs } from "./agents/clock.ts";
 import type { BenchService, Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import { cpuSince, cpuUsage, memoryUsage } from "./process-usage.ts";
@@ -14,12 +14,6 @@ const SPACING_MS = 1_100;
 const TIMEOUT_MS = 60_000;
 const DETECTION_TRIALS = 100;
 
-/**
- * Connections under way while waiting for an endpoint. A Service picks its endpoints at random, so noticing one takes
- * several connections; more at a time would take the processor away from what is measured.
- */
-const PARALLEL = 3;
-
 /** Replaces one endpoint at a time, of Services spread over the whole list, and waits until the newcomer answers. */
 export async function measureEndpointChanges(
   network: Network,
@@ -27,15 +21,17 @@ export async function measureEndpointChanges(
   cluster: Cluster,
   changes: number,
 ): Promise<ChangesResult> {
-  const detection = await measureDetection(network, cluster);
+  const detection = await measureDetection(network, proxy, cluster);
   const latenciesMs: number[] = [];
   const scrapeBefore = await proxy.scrape();
   const cpuBefore = cpuUsage(proxy.pid);
+  const startedMs = monotonicMs();
   for (let i = 0; i < changes; i++) {
     await delay(SPACING_MS);
     latenciesMs.push(await changeOne(network, proxy, cluster, (i + 0.5) / changes, i));
   }
   const cpu = cpuSince(proxy.pid, cpuBefore);
+  const elapsedMs = (monotonicMs() - startedMs) / changes;
   // The round is over a little after its rules are in force.
   await delay(SPACING_MS / 2);
   const scrape = await proxy.scrape();
@@ -44,6 +40,7 @@ export async function measureEndpointChanges(
     sumOf(scrape, metric, "IPv4") - sumOf(scrapeBefore, metric, "IPv4");
   return {
     latenciesMs,
+    elapsedMs,
     cpu: { ownMs: cpu.ownMs / changes, childrenMs: cpu.childrenMs / changes },
     phases: Object.fromEntries(phases.map(([phase, ms]) => [phase, ms / changes])),
     rounds: difference("kubeproxy_sync_proxy_rules_duration_seconds_count") / changes,
@@ -66,26 +63,63 @@ async function changeOne(
   const index = Math.floor(place * cluster.services.length);
   const before = cluster.services[index]!;
   const { service, newcomer } = cluster.replaceEndpoint(index, round % before.endpoints.length);
-  const sighting = network.client.call("untilAnsweredBy", {
+  const { atMs, causedMs } = await sight(network, proxy, {
     host: service.clusterIP,
-    pods: [newcomer],
+    awaited: [newcomer],
     known: before.endpoints,
-    parallel: PARALLEL,
+    cause: () => network.api.call("put", { service, isNew: false }),
   });
-  const putMs = await network.api.call("put", { service, isNew: false });
-  const { atMs, strangers } = await proxy.orFail(sighting, `${newcomer} to answer`, TIMEOUT_MS);
-  if (strangers.length > 0) throw new Error(`${service.clusterIP} was answered by ${strangers.join(", ")}`);
-  return atMs - putMs;
+  return atMs - causedMs;
+}
+
+interface Wanted {
+  readonly host: string;
+  /** The connection to one of these pods is what is waited for. */
+  readonly awaited: readonly string[];
+  /** May be connected to as well. */
+  readonly known: readonly string[];
+  /** Returns when it was. */
+  readonly cause: () => Promise<number>;
+}
+
+interface Sighting {
+  /** When the client began to connect. */
+  readonly startedMs: number;
+  readonly causedMs: number;
+  readonly atMs: number;
+  readonly connections: number;
+}
+
+/** Connects to a Service without pause until one of the awaited pods is reached. Throws when any other pod is reached. */
+async function sight(network: Network, proxy: MeasuredProxy, wanted: Wanted): Promise<Sighting> {
+  const { host, awaited, known, cause } = wanted;
+  await network.pods.call("watch", { awaited, known });
+  const sighted = network.pods.call("sighted");
+  const hammering = network.client.call("hammer", host);
+  // Should something else fail first, that is what the run ends with.
+  hammering.catch(() => {});
+  const causedMs = await cause();
+  const atMs = await proxy.orFail(sighted, `${awaited.join(" or ")} to be reached`, TIMEOUT_MS);
+  await network.client.call("rest");
+  const { startedMs, connections } = await hammering;
+  const strangers = await network.pods.call("unwatch");
+  if (strangers.length > 0) throw new Error(`connections to ${host} reached ${strangers.join(", ")}`);
+  return { startedMs, causedMs, atMs, connections };
 }
 
 /** How long the same wait takes when the endpoint is in place already, from the same client on the same Services. */
-async function measureDetection(network: Network, cluster: Cluster): Promise<Detection> {
+async function measureDetection(
+  network: Network,
+  proxy: MeasuredProxy,
+  cluster: Cluster,
+): Promise<Detection> {
   const sightings: Sighting[] = [];
   for (let i = 0; i < DETECTION_TRIALS; i++) {
     const service = cluster.services[Math.floor(((i + 0.5) / DETECTION_TRIALS) * cluster.services.length)]!;
     const pod = service.endpoints[i % service.endpoints.length]!;
-    const wanted = { host: service.clusterIP, pods: [pod], known: service.endpoints, parallel: PARALLEL };
-    sightings.push(await network.client.call("untilAnsweredBy", wanted));
+    const cause = async (): Promise<number> => monotonicMs();
+    const wanted = { host: service.clusterIP, awaited: [pod], known: service.endpoints, cause };
+    sightings.push(await sight(network, proxy, wanted));
   }
   const times = sightings.map(({ startedMs, atMs }) => atMs - startedMs);
   return {
@@ -107,10 +141,13 @@ export async function measureServices(
   for (let i = 0; i < count; i++) {
     await delay(SPACING_MS);
     const service = cluster.addService();
-    const wanted = { host: service.clusterIP, pods: service.endpoints, known: [], parallel: 1 };
-    const sighting = network.client.call("untilAnsweredBy", wanted);
-    const putMs = await network.api.call("put", { service, isNew: true });
-    addedMs.push((await proxy.orFail(sighting, "a new Service to answer", TIMEOUT_MS)).atMs - putMs);
+    const { causedMs, atMs } = await sight(network, proxy, {
+      host: service.clusterIP,
+      awaited: service.endpoints,
+      known: [],
+      cause: () => network.api.call("put", { service, isNew: true }),
+    });
+    addedMs.push(atMs - causedMs);
   }
   for (let i = 0; i < count; i++) {
     await delay(SPACING_MS);

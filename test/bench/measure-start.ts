@@ -1,11 +1,12 @@
 /** Measures how long the proxy takes to program a cluster it has never seen, and one that is in place already. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { TrafficResult } from "./agents/traffic.ts";
 import type { BenchService } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import { cpuUsage, memoryUsage } from "./process-usage.ts";
 import type { MeasuredProxy } from "./proxy.ts";
 import type { RestartResult, StartResult } from "./results.ts";
-import { phasesBetween, sumOf } from "./scrape.ts";
+import { phasesBetween, type Scrape, sumOf } from "./scrape.ts";
 
 const TIMEOUT_MS = 300_000;
 /** Lets what the first round left to be collected be collected, as on any node. */
@@ -41,8 +42,34 @@ export async function measureStart(
     cpu,
     memory: memoryUsage(proxy.pid),
     phases: phasesBetween(new Map(), scrape),
+    milestones: proxy.milestones(),
     rules: sumOf(scrape, "kubeproxy_sync_proxy_rules_iptables_total", "IPv4"),
+    written: writtenIn(scrape),
   };
+}
+
+/** What the process has written since its start. */
+function writtenIn(scrape: Scrape): number {
+  const written = "kpts_kernel_objects_written_total";
+  if (![...scrape.keys()].some((series) => series.startsWith(written)))
+    throw new Error(`the proxy does not say what it wrote (${written})`);
+  return sumOf(scrape, written);
+}
+
+/** Restarts the proxy under traffic: connections through some Services that last, and new ones all the time. */
+export async function measureTraffic(
+  network: Network,
+  proxy: MeasuredProxy,
+  services: readonly BenchService[],
+  startProxy: () => Promise<MeasuredProxy>,
+): Promise<{ proxy: MeasuredProxy; traffic: TrafficResult }> {
+  const hosts = sampleOf(services).map(({ clusterIP }) => clusterIP);
+  await network.client.call("beginTraffic", hosts);
+  await proxy.stop();
+  const next = await startProxy();
+  await next.orFail(next.untilSynced(), "both families to be programmed", TIMEOUT_MS);
+  await delay(SETTLE_MS);
+  return { proxy: next, traffic: await network.client.call("endTraffic") };
 }
 
 /** The kernel has all rules: the proxy only has to find that out. */
@@ -50,11 +77,11 @@ export async function measureRestart(proxy: MeasuredProxy): Promise<RestartResul
   const syncedMs = await proxy.orFail(proxy.untilSynced(), "both families to be programmed", TIMEOUT_MS);
   const cpu = cpuUsage(proxy.pid);
   const scrape = await proxy.scrape();
-  const written = sumOf(scrape, "kubeproxy_sync_proxy_rules_iptables_last");
   return {
     syncedMs,
     cpu,
-    written,
+    written: writtenIn(scrape),
+    milestones: proxy.milestones(),
     phases: phasesBetween(new Map(), scrape),
     memory: memoryUsage(proxy.pid),
   };

@@ -12,6 +12,7 @@ import { Namespace } from "../support/testbed/namespace.ts";
 import { SYSCTLS } from "../support/testbed/sysctls.ts";
 import type { ApiCalls } from "./agents/api.ts";
 import type { ClientCalls } from "./agents/client.ts";
+import type { KernelCalls } from "./agents/kernel.ts";
 import type { PodsCalls } from "./agents/pods.ts";
 import { Agent } from "./agents/rpc.ts";
 import { NODE_ADDRESS, POD_NETWORK, POD_PORT, SERVICE_NETWORK } from "./cluster.ts";
@@ -25,6 +26,10 @@ const NODE_SYSCTLS = `${SYSCTLS}
 net.netfilter.nf_conntrack_tcp_timeout_close=1
 net.netfilter.nf_conntrack_tcp_timeout_time_wait=1
 `;
+/** Pods' connections may pile up: in some measurements nobody accepts them. */
+const PODS_SYSCTLS = `${SYSCTLS}
+net.core.somaxconn=65535
+`;
 const CLIENT_SYSCTLS = `${SYSCTLS}
 net.ipv4.ip_local_port_range=1024 65535
 `;
@@ -33,6 +38,9 @@ export class Network {
   readonly node: Namespace;
   readonly api: Agent<ApiCalls>;
   readonly client: Agent<ClientCalls>;
+  readonly pods: Agent<PodsCalls>;
+  /** Inside the node. */
+  readonly kernel: Agent<KernelCalls>;
   readonly #owned: readonly { dispose(): Promise<void> }[];
 
   static async create(): Promise<Network> {
@@ -42,16 +50,18 @@ export class Network {
       Namespace.create("client"),
     ]);
     await wire(node, pods, client);
-    const podsAgent = new Agent<PodsCalls>(pods, new URL("./agents/pods.ts", import.meta.url));
-    await podsAgent.call("serve", POD_PORT);
-    return new Network(node, client, [podsAgent, pods, node, client]);
+    const network = new Network(node, pods, client);
+    await network.pods.call("serve", POD_PORT);
+    return network;
   }
 
-  private constructor(node: Namespace, client: Namespace, owned: readonly { dispose(): Promise<void> }[]) {
+  private constructor(node: Namespace, pods: Namespace, client: Namespace) {
     this.node = node;
     this.api = new Agent(node, new URL("./agents/api.ts", import.meta.url));
+    this.kernel = new Agent(node, new URL("./agents/kernel.ts", import.meta.url));
+    this.pods = new Agent(pods, new URL("./agents/pods.ts", import.meta.url));
     this.client = new Agent(client, new URL("./agents/client.ts", import.meta.url));
-    this.#owned = [this.api, this.client, ...owned];
+    this.#owned = [this.api, this.kernel, this.pods, this.client, node, pods, client];
   }
 
   async dispose(): Promise<void> {
@@ -64,7 +74,7 @@ async function wire(node: Namespace, pods: Namespace, client: Namespace): Promis
     namespace.exec(["ip", "-batch", "-"], `${lines.join("\n")}\n`);
   const sysctl = (namespace: Namespace, settings: string): Promise<string> =>
     namespace.exec(["sysctl", "-q", "-e", "-p", "-"], settings);
-  await Promise.all([sysctl(node, NODE_SYSCTLS), sysctl(pods, SYSCTLS), sysctl(client, CLIENT_SYSCTLS)]);
+  await Promise.all([sysctl(node, NODE_SYSCTLS), sysctl(pods, PODS_SYSCTLS), sysctl(client, CLIENT_SYSCTLS)]);
   await ip(node, [
     "link set lo up",
     `link add pods0 type veth peer name eth0 netns ${pods.pid}`,

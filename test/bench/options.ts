@@ -1,6 +1,5 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util";
-import type { IptablesVariant } from "../support/testbed/proxy.ts";
 
 /** How big the cluster is: every Service has one port and as many endpoints as the others. */
 export interface ClusterSize {
@@ -8,56 +7,75 @@ export interface ClusterSize {
   readonly endpointsPerService: number;
 }
 
+/** The kernel's side of what is measured. */
+export type Subject = "nftables" | "iptables-nft" | "iptables-legacy";
+
 export interface BenchOptions {
   readonly sizes: readonly ClusterSize[];
-  readonly variants: readonly IptablesVariant[];
+  readonly subjects: readonly Subject[];
   /** Endpoint changes to time at each size. */
   readonly changes: number;
   /** Services to add, and to remove, at each size. */
   readonly services: number;
   /** How long to watch the proxy do nothing. */
   readonly idleMs: number;
+  /** Rounds of connections through a small and a big cluster in turn. */
+  readonly rateRounds: number;
   /** Also feed the plain reference where it takes minutes. */
   readonly full: boolean;
+  /** Print Markdown. */
+  readonly markdown: boolean;
   /** File for the raw figures. */
   readonly json: string | undefined;
 }
 
 export const USAGE = `usage: npm run bench -- [options]
-  --sizes LIST      services x endpoints of each, e.g. 100x10,5000x2 (default 100x10,1000x10,5000x2,5000x10)
-  --variant NAME    nft, legacy or both (default nft)
+  --mode NAME       iptables or nftables (default iptables)
+  --sizes LIST      services x endpoints of each, e.g. 100x10,5000x2 (default: those of the mode's targets)
+  --variant NAME    of iptables mode: nft, legacy or both (default nft)
   --changes N       endpoint changes to time at each size (default 30)
   --quick           tiny sizes and few changes, to see that everything works
   --full            measure the plain reference at every size, even where it takes minutes
+  --markdown        print the tables as Markdown
   --json FILE       write the raw figures`;
 
 /** A slice holds up to 100 endpoints, and every Service of the benchmark has one slice. */
 const MAX_ENDPOINTS = 100;
 const MAX_SERVICES = 60_000;
 
+const SIZES = {
+  iptables: "100x10,1000x10,5000x2,5000x10",
+  nftables: "100x10,1000x10,5000x10,5000x50,20000x2",
+} as const;
+const QUICK_SIZES = "10x2,50x3";
+
 /** Reads the arguments; throws a RangeError or TypeError that says what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      mode: { type: "string", default: "iptables" },
       sizes: { type: "string" },
-      variant: { type: "string", default: "nft" },
+      variant: { type: "string" },
       changes: { type: "string" },
       quick: { type: "boolean", default: false },
       full: { type: "boolean", default: false },
+      markdown: { type: "boolean", default: false },
       json: { type: "string" },
     },
   });
-  const { quick } = values;
+  const { mode, quick } = values;
+  if (mode !== "iptables" && mode !== "nftables")
+    throw new RangeError(`--mode: ${mode}: want iptables or nftables`);
   return {
-    sizes: (values.sizes ?? (quick ? "10x2,50x3" : "100x10,1000x10,5000x2,5000x10"))
-      .split(",")
-      .map(parseSize),
-    variants: parseVariants(values.variant),
+    sizes: (values.sizes ?? (quick ? QUICK_SIZES : SIZES[mode])).split(",").map(parseSize),
+    subjects: parseSubjects(mode, values.variant),
     changes: parseCount(values.changes ?? (quick ? "1" : "30"), "--changes"),
     services: quick ? 1 : 5,
     idleMs: quick ? 200 : 5_000,
+    rateRounds: quick ? 3 : 60,
     full: values.full,
+    markdown: values.markdown,
     json: values.json,
   };
 }
@@ -75,10 +93,15 @@ function parseSize(text: string): ClusterSize {
   return size;
 }
 
-function parseVariants(text: string): readonly IptablesVariant[] {
-  if (text === "both") return ["nft", "legacy"];
-  if (text === "nft" || text === "legacy") return [text];
-  throw new RangeError(`--variant: ${text}: want nft, legacy or both`);
+function parseSubjects(mode: "iptables" | "nftables", variant: string | undefined): readonly Subject[] {
+  if (mode === "nftables") {
+    if (variant === undefined) return ["nftables"];
+    throw new RangeError(`--variant: ${variant}: only iptables mode has variants`);
+  }
+  if (variant === "both") return ["iptables-nft", "iptables-legacy"];
+  if (variant === "nft" || variant === undefined) return ["iptables-nft"];
+  if (variant === "legacy") return ["iptables-legacy"];
+  throw new RangeError(`--variant: ${variant}: want nft, legacy or both`);
 }
 
 function parseCount(text: string, name: string): number {

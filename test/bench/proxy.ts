@@ -9,6 +9,7 @@ import type { Namespace } from "../support/testbed/namespace.ts";
 import { nodeProgram } from "../support/testbed/node-program.ts";
 import { monotonicMs } from "./agents/clock.ts";
 import { CLUSTER_CIDR, NODE_NAME } from "./cluster.ts";
+import { type Milestones, readMilestones } from "./milestones.ts";
 import { parseScrape, type Scrape, sumOf } from "./scrape.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -27,6 +28,13 @@ const FLAGS = [
 
 const POLL_MS = 100;
 
+export interface ProxyOptions {
+  readonly kubeconfig: string;
+  readonly mode: "iptables" | "nftables";
+  /** Where it finds programs. */
+  readonly path: string | undefined;
+}
+
 export class MeasuredProxy {
   readonly startedMs = monotonicMs();
   readonly #startedUnixMs = Date.now();
@@ -35,13 +43,14 @@ export class MeasuredProxy {
   readonly #exit: Promise<unknown>;
   #log = "";
 
-  constructor(node: Namespace, options: { readonly kubeconfig: string; readonly path: string }) {
+  constructor(node: Namespace, options: ProxyOptions) {
     this.#node = node;
-    const argv = node.enter([PROGRAM, ...FLAGS, `--kubeconfig=${options.kubeconfig}`]);
+    const { kubeconfig, mode, path } = options;
+    const argv = node.enter([PROGRAM, ...FLAGS, `--kubeconfig=${kubeconfig}`, `--proxy-mode=${mode}`]);
     this.#process = spawn("setpriv", ["--pdeathsig", "KILL", ...argv], {
       stdio: ["ignore", "ignore", "pipe"],
       detached: true,
-      env: { ...process.env, PATH: options.path, KUBE_PROXY_NODE: nodeProgram() },
+      env: { ...process.env, PATH: path, KUBE_PROXY_NODE: nodeProgram() },
     });
     this.#exit = once(this.#process, "exit");
     this.#process.stderr?.setEncoding("utf8").on("data", (chunk) => {
@@ -57,13 +66,18 @@ export class MeasuredProxy {
   /** The file that Node.js runs: the bundle, or the sources where they are newer. */
   get entry(): string {
     const words = readFileSync(`/proc/${this.pid}/cmdline`, "utf8").split("\0");
-    return relative(ROOT, words.find((word) => /\.[jt]s$/.test(word)) ?? "");
+    return relative(ROOT, words.find((word) => /\.c?[jt]s$/.test(word)) ?? "");
   }
 
   async scrape(): Promise<Scrape> {
     const { status, body } = await this.#node.ask({ op: "fetch", url: METRICS });
     if (status !== 200) throw new Error(`${METRICS}: status ${status}`);
     return parseScrape(body);
+  }
+
+  /** What its log says of its start, up to the end of the first round of IPv4. */
+  milestones(): Milestones {
+    return readMilestones(this.#log, this.#startedUnixMs);
   }
 
   /** Waits until both families have been programmed; returns the milliseconds from start to the later one's success. */

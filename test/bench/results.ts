@@ -1,6 +1,7 @@
 /** What one run at one size found. Times are milliseconds, memory is in megabytes (2^20 bytes). */
-import type { IptablesVariant } from "../support/testbed/proxy.ts";
-import type { ClusterSize } from "./options.ts";
+import type { TrafficResult } from "./agents/traffic.ts";
+import type { Milestones } from "./milestones.ts";
+import type { ClusterSize, Subject } from "./options.ts";
 import type { CpuUsage, MemoryUsage } from "./process-usage.ts";
 
 export type Phases = Readonly<Record<string, number>>;
@@ -18,13 +19,18 @@ export interface StartResult {
   readonly memory: MemoryUsage;
   /** Of the IPv4 round. */
   readonly phases: Phases;
+  readonly milestones: Milestones;
+  /** Rules that the proxy owns; 0 in nftables mode, where they are a constant few. */
   readonly rules: number;
+  /** Rules, or elements and all else, written. */
+  readonly written: number;
 }
 
 export interface RestartResult {
   readonly syncedMs: number;
   readonly cpu: CpuUsage;
-  /** Rules written into the kernel that already had them all. */
+  readonly milestones: Milestones;
+  /** Rules, or elements and all else, written into the kernel that already had them all. */
   readonly written: number;
   readonly phases: Phases;
   readonly memory: MemoryUsage;
@@ -39,6 +45,8 @@ export interface Detection {
 
 export interface ChangesResult {
   readonly latenciesMs: readonly number[];
+  /** Per change, from one to the next. */
+  readonly elapsedMs: number;
   /** Per change. */
   readonly cpu: CpuUsage;
   /** Per change, of the IPv4 rounds. */
@@ -65,9 +73,48 @@ export interface PlainResult {
   readonly bytes: number;
 }
 
+/** The kernel's own time for the table as it was at the end of the run. */
+export interface KernelResult {
+  readonly elements: number;
+  /** To take all elements, in a few transactions. */
+  readonly loadMs: number;
+  /** To tell them. */
+  readonly dumpMs: number;
+  /** To take or drop one element, as a transaction of its own. */
+  readonly oneElementP50Ms: number;
+  readonly oneElementP95Ms: number;
+}
+
+/** New connections per second, one at a time; ratios are medians of rounds. */
+export interface RateResult {
+  readonly perSecond: number;
+  /** With one Service in the cluster. */
+  readonly tinyPerSecond: number;
+  /** Straight to the pods. */
+  readonly directPerSecond: number;
+  readonly toTiny: number;
+  readonly toDirect: number;
+  readonly tinyToDirect: number;
+}
+
+/** What is measured in nftables mode only. */
+export interface NftablesResult {
+  readonly kernel: KernelResult;
+  /** Transactions that changed anything in the kernel during the restart with everything in place. */
+  readonly restartCommits: number;
+  /** What became of connections during another restart. */
+  readonly traffic: TrafficResult;
+  readonly rates: RateResult;
+}
+
+/** Connections that a restart broke or that nobody answered meanwhile. */
+export function lostConnections(nftables: NftablesResult | undefined): number {
+  return nftables === undefined ? 0 : nftables.traffic.keptLost + nftables.traffic.openedLost;
+}
+
 export interface SizeResult {
   readonly size: ClusterSize;
-  readonly variant: IptablesVariant;
+  readonly subject: Subject;
   /** The file that Node.js ran, from the root of the project. */
   readonly entry: string;
   readonly start: StartResult;
@@ -78,4 +125,5 @@ export interface SizeResult {
   readonly restart: RestartResult;
   /** Undefined when not measured. */
   readonly plain: PlainResult | undefined;
+  readonly nftables: NftablesResult | undefined;
 }

@@ -3,13 +3,18 @@ import {
   changeCpuMs,
   changeOwnCpuMs,
   changeP50Ms,
+  changeP95Ms,
   coldStartMs,
+  type Figure,
   figureText,
+  newServiceMs,
   peakMB,
-  plainRatio,
+  restartMs,
 } from "./figures.ts";
-import { sizeText } from "./options.ts";
-import type { SizeResult } from "./results.ts";
+import { plainRatio } from "./figures-iptables.ts";
+import { changeNetCpuMs, commitRatio } from "./figures-nftables.ts";
+import { type Subject, sizeText } from "./options.ts";
+import { lostConnections, type SizeResult } from "./results.ts";
 
 export interface Verdict {
   readonly what: string;
@@ -20,22 +25,31 @@ export interface Verdict {
   readonly upstream: string;
 }
 
-interface Target {
+interface Target extends Omit<Figure, "name"> {
   readonly what: string;
-  readonly unit: "s" | "ms" | "MB";
-  readonly of: (result: SizeResult) => number;
   readonly limit: number;
+  /** The limit is the least that will do, not the most. */
+  readonly least?: true;
   /** Measured with upstream 1.36 on a machine of the same kind, not in this run. */
-  readonly upstream: number;
+  readonly upstream?: number;
 }
 
 const coldStart = { what: "cold start", unit: "s", of: coldStartMs } as const;
 const changeP50 = { what: "one endpoint replaced, p50", unit: "ms", of: changeP50Ms } as const;
+const changeP95 = { what: "one endpoint replaced, p95", unit: "ms", of: changeP95Ms } as const;
 const changeCpu = { what: "CPU per change", unit: "ms", of: changeCpuMs } as const;
+const newService = { what: "one new Service", unit: "ms", of: newServiceMs } as const;
 const peak = { what: "peak memory", unit: "MB", of: peakMB } as const;
+const restart = { what: "restart", unit: "s", of: restartMs } as const;
+const restartPeak = {
+  what: "peak memory of a restart",
+  unit: "MB",
+  of: ({ restart }: SizeResult) => restart.memory.peakMB,
+} as const;
+const commit = { what: "commit, times the kernel", unit: "x", of: commitRatio } as const;
 
 /** Time and CPU: half of upstream's. Memory: no more than upstream's. */
-const TARGETS: Readonly<Record<string, readonly Target[]>> = {
+const IPTABLES: Readonly<Record<string, readonly Target[]>> = {
   "1000x10": [
     { ...coldStart, limit: 4_250, upstream: 8_500 },
     { ...changeP50, limit: 46, upstream: 93 },
@@ -47,58 +61,124 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
     { ...changeP50, limit: 190, upstream: 380 },
     { ...changeCpu, limit: 182, upstream: 365 },
     { ...peak, limit: 121, upstream: 121 },
+    { what: "plain / our iptables-restore", unit: "x", of: plainRatio, limit: 2, least: true },
   ],
 };
 
-const PLAIN_SIZE = "5000x2";
-const MIN_PLAIN_RATIO = 2;
-const MAX_OWN_GROWTH = 1.5;
+/** Whatever the size. */
+const NFTABLES_ALWAYS: readonly Target[] = [
+  { ...changeP95, limit: 15 },
+  { what: "CPU per change", unit: "ms", of: changeNetCpuMs, limit: 2 },
+  { what: "written by a restart", unit: "", of: ({ restart }) => restart.written, limit: 0 },
+  {
+    what: "connections lost in a restart",
+    unit: "",
+    of: ({ nftables }) => lostConnections(nftables),
+    limit: 0,
+  },
+];
 
-/**
- * Judges the results of one variant. Only iptables-nft has targets beside growth: with iptables-legacy every commit
- * replaces the whole table, and nobody can do less than that. Sizes without targets say nothing.
- */
-export function judge(results: readonly SizeResult[]): readonly Verdict[] {
-  const verdicts: Verdict[] = [];
-  for (const result of results.filter(({ variant }) => variant === "nft")) {
-    const size = sizeText(result.size);
-    for (const target of TARGETS[size] ?? []) {
-      const found = target.of(result);
-      verdicts.push({
-        what: `${size}: ${target.what}`,
-        found: figureText(found, target.unit),
-        wanted: `<= ${figureText(target.limit, target.unit)}`,
-        met: found <= target.limit,
-        upstream: figureText(target.upstream, target.unit),
-      });
-    }
-    const ratio = plainRatio(result);
-    if (size === PLAIN_SIZE && ratio !== undefined) {
-      verdicts.push({
-        what: `${size}: plain / our iptables-restore`,
-        found: figureText(ratio, "x"),
-        wanted: `>= ${figureText(MIN_PLAIN_RATIO, "x")}`,
-        met: ratio >= MIN_PLAIN_RATIO,
-        upstream: "",
-      });
-    }
+const NFTABLES: Readonly<Record<string, readonly Target[]>> = {
+  "100x10": [
+    { ...changeP50, limit: 5 },
+    { ...newService, limit: 10 },
+  ],
+  "1000x10": [
+    { ...changeP50, limit: 5, upstream: 280 },
+    { ...newService, limit: 10, upstream: 1_500 },
+    { ...peak, limit: 110, upstream: 81 },
+  ],
+  "5000x10": [
+    { ...changeP50, limit: 5, upstream: 1_900 },
+    { ...newService, limit: 10, upstream: 4_800 },
+  ],
+  "5000x50": [
+    { ...coldStart, limit: 3_000, upstream: 9_900 },
+    { ...commit, limit: 2 },
+    { ...changeP50, limit: 5, upstream: 4_600 },
+    { ...newService, limit: 10, upstream: 10_800 },
+    { ...restart, limit: 2_000 },
+    { ...peak, limit: 300, upstream: 443 },
+    { ...restartPeak, limit: 300 },
+  ],
+  "20000x2": [
+    { ...coldStart, limit: 3_000, upstream: 139_000 },
+    { ...changeP50, limit: 5, upstream: 18_400 },
+    { ...newService, limit: 10, upstream: 36_000 },
+    {
+      what: "connections per second, to those with one Service",
+      unit: "x",
+      of: ({ nftables }) => nftables?.rates.toTiny,
+      limit: 0.9,
+      least: true,
+    },
+  ],
+};
+
+/** With iptables-legacy every commit replaces the whole table, and nobody can do less than that. */
+function targetsOf(subject: Subject, size: string): readonly Target[] {
+  switch (subject) {
+    case "iptables-nft":
+      return IPTABLES[size] ?? [];
+    case "iptables-legacy":
+      return [];
+    case "nftables":
+      return [...(NFTABLES[size] ?? []), ...NFTABLES_ALWAYS];
   }
-  return [...verdicts, ...judgeGrowth(results)];
+}
+
+/** How a cost may grow from the smallest cluster to the others. */
+interface Growth {
+  readonly what: string;
+  readonly of: (result: SizeResult) => number;
+  readonly limit: number;
+  /** The number of Services of the clusters that are judged; all where absent. */
+  readonly services?: number;
 }
 
 /** A change must cost the same in a small and in a big cluster, apart from what the kernel and its program need. */
+const IPTABLES_GROWTH: Growth = {
+  what: "the proxy's own CPU per change",
+  of: changeOwnCpuMs,
+  limit: 1.5,
+  services: 5000,
+};
+const NFTABLES_GROWTH: Growth = { what: "one endpoint replaced, p50", of: changeP50Ms, limit: 1.2 };
+const SMALL_SERVICES = 100;
+
+/** Judges the results of one subject. Sizes and figures without targets say nothing. */
+export function judge(results: readonly SizeResult[]): readonly Verdict[] {
+  return [...results.flatMap(judgeSize), ...judgeGrowth(results)];
+}
+
+function judgeSize(result: SizeResult): readonly Verdict[] {
+  const size = sizeText(result.size);
+  return targetsOf(result.subject, size).flatMap(({ what, unit, of, limit, least, upstream }) => {
+    const found = of(result);
+    if (found === undefined) return [];
+    return {
+      what: `${size}: ${what}`,
+      found: figureText(found, unit),
+      wanted: `${least ? ">=" : "<="} ${figureText(limit, unit)}`,
+      met: least ? found >= limit : found <= limit,
+      upstream: upstream === undefined ? "" : figureText(upstream, unit),
+    };
+  });
+}
+
 function judgeGrowth(results: readonly SizeResult[]): readonly Verdict[] {
-  const small = results.find(({ size }) => size.services === 100);
+  const small = results.find(({ size }) => size.services === SMALL_SERVICES);
   if (small === undefined) return [];
+  const { what, of, limit, services } = small.subject === "nftables" ? NFTABLES_GROWTH : IPTABLES_GROWTH;
   return results
-    .filter(({ size }) => size.services === 5000)
+    .filter((result) => result !== small && (services ?? result.size.services) === result.size.services)
     .map((big) => {
-      const growth = changeOwnCpuMs(big) / changeOwnCpuMs(small);
+      const growth = of(big) / of(small);
       return {
-        what: `${sizeText(big.size)} / ${sizeText(small.size)}: the proxy's own CPU per change`,
+        what: `${sizeText(big.size)} / ${sizeText(small.size)}: ${what}`,
         found: figureText(growth, "x"),
-        wanted: `<= ${figureText(MAX_OWN_GROWTH, "x")}`,
-        met: growth <= MAX_OWN_GROWTH,
+        wanted: `<= ${figureText(limit, "x")}`,
+        met: growth <= limit,
         upstream: "",
       };
     });

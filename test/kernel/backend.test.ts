@@ -8,7 +8,7 @@ import type { CompileOptions } from "../../src/backends/iptables/compile-options
 import { IptablesBackend } from "../../src/backends/iptables/iptables-backend.ts";
 import { iptablesOptions } from "../support/iptables-options.ts";
 import { servicePort } from "../support/service-port.ts";
-import { Cluster, history } from "../unit/backends/iptables-backend/arbitraries.ts";
+import { Cluster, history, inFamily } from "../unit/backends/iptables-backend/arbitraries.ts";
 import { rulesOf, stateOf } from "../unit/backends/iptables-backend/harness.ts";
 import { KERNELS, Namespace, unavailable, VARIANTS } from "./iptables-promise/namespace.ts";
 
@@ -74,17 +74,6 @@ class Node {
   async reset(): Promise<void> {
     await this.#iptables.restore(TABLES.map((table) => `*${table}\nCOMMIT\n`).join(""), { noflush: false });
   }
-}
-
-/** The same Services with IPv6 addresses. */
-function inFamily(changes: readonly ServiceChange[], family: Family): readonly ServiceChange[] {
-  if (family === "IPv4") return changes;
-  const text = JSON.stringify(changes)
-    .replaceAll('"IPv4"', '"IPv6"')
-    .replace(/"(\d+)\.(\d+)\.(\d+)\.(\d+)(\/\d+)?"/g, (_all, a, b, c, d, bits) =>
-      bits === undefined ? `"fd00:${a}:${b}:${c}::${d}"` : `"fd00:${a}:${b}::/48"`,
-    );
-  return JSON.parse(text);
 }
 
 describe.each(KERNELS)("iptables-$variant, $family", ({ variant, family }) => {

@@ -36,7 +36,7 @@ describeDaemon("start on an API server", (daemon) => {
         '"a Node without addresses"',
       ]);
     });
-    expect(await daemon.rules()).not.toContain(service.label);
+    expect(await daemon.rules(service)).toEqual([]);
     expect(await daemon.metric("kubeproxy_sync_proxy_rules_last_timestamp_seconds")).toBe(0);
 
     server.put(nodeObject());

@@ -182,6 +182,18 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
     expect((await run(["--cleanup"], "/run/none")).code).toBe(0);
   });
 
+  it("nftables mode needs no program on the host, and is cleaned up without any", async () => {
+    const tables = (): Promise<string> => bed.at("node").exec(["nft", "list", "tables"]);
+    start([...SAFE, "--manifests=/run/manifests", "--proxy-mode=nftables"], "/run/none");
+    await serving();
+    last!.kill("SIGTERM");
+    expect(await once(last!, "exit")).toEqual([0, null]);
+    expect(await tables()).toMatch(/table ip kube-proxy\n(.*\n)*table ip6 kube-proxy/);
+    expect(await answers()).toBe(true);
+    expect((await run(["--cleanup"], "/run/none")).code).toBe(0);
+    expect(await tables()).not.toContain("kube-proxy");
+  });
+
   it("kubeadm's file gives the defaults, and a changed file ends it with 1 while the rules stay", async () => {
     await write("/run/config", CONFIG);
     start(["--config=/run/config", "--hostname-override=node", "--manifests=/run/manifests"]);

@@ -4,7 +4,7 @@ import { IP_FAMILIES } from "../../src/model/types.ts";
 import { MEMBERS, type PodName } from "../support/testbed/addresses.ts";
 import { serviceObjects } from "../support/testbed/objects.ts";
 import type { KubeProxy } from "../support/testbed/proxy.ts";
-import { describeIptables } from "../support/testbed/suite.ts";
+import { describeKinds } from "../support/testbed/suite.ts";
 import { Testbed } from "../support/testbed/testbed.ts";
 import { rulesOf } from "../unit/backends/iptables-backend/harness.ts";
 
@@ -179,7 +179,7 @@ const BAD: readonly (readonly [title: string, text: string, line: RegExp])[] = [
 
 const fileOf = (index: number): string => `bad-${index}.yaml`;
 
-describeIptables("bad input", (variant) => {
+describeKinds("bad input", ({ mode, options }) => {
   let bed: Testbed;
   let proxy: KubeProxy;
 
@@ -187,8 +187,7 @@ describeIptables("bad input", (variant) => {
     bed = await Testbed.create({ pods: ["p1", "p2", "p3"] });
     const files = BAD.map(([, text], index) => [fileOf(index), text] as const);
     proxy = await bed.startProxy({
-      mode: "iptables",
-      variant,
+      ...options,
       args: ARGS,
       objects: good("p1"),
       files: new Map(files),
@@ -226,6 +225,10 @@ describeIptables("bad input", (variant) => {
   it("there are no other complaints, and nothing of it is in a rule", async () => {
     const complaints = proxy.log.split("\n").filter((text) => / (WARN|ERROR|FATAL) /.test(text));
     expect(complaints).toHaveLength(BAD.filter(([, , line]) => !line.source.includes("is empty")).length);
+    if (mode === "nftables") {
+      expect(await proxy.nft("list", "ruleset")).not.toMatch(/10\.244\.0\.13|\\|rm -rf/);
+      return;
+    }
     const { IPv4, IPv6 } = await proxy.iptablesSave();
     for (const rules of [rulesOf(IPv4), rulesOf(IPv6)]) {
       for (const chain of ["filter INPUT", "filter FORWARD", "filter OUTPUT"]) {
@@ -289,8 +292,13 @@ describeIptables("bad input", (variant) => {
       "crowd.yaml",
       crowd(9_999).replaceAll('"conditions":{"ready":false}', '"conditions":{"ready":true}'),
     );
-    const balanced = async (): Promise<number> =>
-      (await proxy.iptablesSave()).IPv4.match(/ -j DNAT --to-destination 10\.250\./g)?.length ?? 0;
+    const balanced = async (): Promise<number> => {
+      const text =
+        mode === "nftables"
+          ? await proxy.nft("list", "map", "ip", "kube-proxy", "endpoints")
+          : (await proxy.iptablesSave()).IPv4;
+      return text.match(/(--to-destination|:) 10\.250\./g)?.length ?? 0;
+    };
     await expect.poll(balanced, { timeout: 30_000, interval: 500 }).toBe(9_999);
     await proxy.apply(good("p2"));
     expect(await answers()).toEqual(["p2"]);

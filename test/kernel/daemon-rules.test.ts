@@ -1,4 +1,4 @@
-/** The program's rules through what happens to a node: flushed tables, restarts, cleaning up, UDP flows in use. */
+/** The program's rules through what happens to a node: flushed tables, restarts, cleaning up. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { IP_FAMILIES, type IpFamily } from "../../src/model/types.ts";
 import { MEMBERS, type MemberName, type PodName } from "../support/testbed/addresses.ts";
@@ -49,7 +49,6 @@ describeIptables("rules", (variant) => {
 
   beforeAll(async () => {
     bed = await Testbed.create({ pods: ["p1", "p2", "p3"] });
-    await bed.serve("world", { hosts: Object.values(CLUSTER_IP), ports: [80] });
   });
 
   afterAll(() => bed?.dispose());
@@ -96,23 +95,16 @@ describeIptables("rules", (variant) => {
     return started;
   }
 
-  async function answer(
-    from: MemberName,
-    host: string,
-    port: number,
-    protocol: "TCP" | "UDP",
-    sourcePort?: number,
-  ): Promise<string> {
-    const source = sourcePort === undefined ? {} : { sourcePort };
-    const [outcome] = await bed.probe({ from, host, port, protocol, timeoutMs: 500, ...source });
+  async function answer(from: MemberName, host: string, port: number): Promise<string> {
+    const [outcome] = await bed.probe({ from, host, port, protocol: "TCP", timeoutMs: 500 });
     return typeof outcome === "object" ? outcome.answeredBy : String(outcome);
   }
 
   it("start: all Services answer", async () => {
     proxy = await start({ "a.yaml": service("main", ["p1"]), "b.yaml": OTHER });
     for (const family of IP_FAMILIES) {
-      expect(await answer("p3", CLUSTER_IP[family], 80, "TCP")).toBe("p1");
-      expect(await answer("x", MEMBERS.node.address[family], 30_054, "TCP")).toBe("p2");
+      expect(await answer("p3", CLUSTER_IP[family], 80)).toBe("p1");
+      expect(await answer("x", MEMBERS.node.address[family], 30_054)).toBe("p2");
     }
   });
 
@@ -148,7 +140,7 @@ describeIptables("rules", (variant) => {
         await proxy.waitFor("the repair", async () => (await repairs(family)) > earlier);
         expect(await repairs(family)).toBe(earlier + 1);
         expect(ours(await save(family))).toEqual(rules);
-        expect(await answer("p3", CLUSTER_IP[family], 80, "TCP")).toBe("p1");
+        expect(await answer("p3", CLUSTER_IP[family], 80)).toBe("p1");
       }
     });
 
@@ -171,50 +163,6 @@ describeIptables("rules", (variant) => {
     });
   });
 
-  describe("a UDP client that keeps its port", () => {
-    /** Sockets of both families cannot share a port. */
-    const SOURCE_PORT = { IPv4: 41_000, IPv6: 41_001 };
-    const paths = [
-      {
-        path: "cluster IP",
-        from: "p3",
-        to: (family: IpFamily) => CLUSTER_IP[family],
-        port: 80,
-        without: "world",
-      },
-      {
-        path: "node port",
-        from: "x",
-        to: (family: IpFamily) => MEMBERS.node.address[family],
-        port: NODE_PORT,
-        without: "refused",
-      },
-    ] as const;
-
-    it("is sent to the next endpoint, refused without any, and passed on without a Service", async () => {
-      const meets = async (): Promise<string[]> => {
-        const probes = paths.flatMap(({ from, to, port }) =>
-          IP_FAMILIES.map((family) => answer(from, to(family), port, "UDP", SOURCE_PORT[family])),
-        );
-        return Promise.all(probes);
-      };
-      const both = (cluster: string, node = cluster): string[] => [cluster, cluster, node, node];
-      const steps = [
-        { objects: service("main", ["p1"]), expected: both("p1") },
-        { objects: service("main", ["p2"]), expected: both("p2") },
-        { objects: service("main", []), expected: both("refused") },
-        { objects: service("main", ["p1"]), expected: both("p1") },
-        { objects: [], expected: both("world", "refused") },
-        { objects: service("main", ["p2"]), expected: both("p2") },
-        { objects: service("main", ["p1"]), expected: both("p1") },
-      ];
-      for (const { objects, expected } of steps) {
-        await proxy.write("a.yaml", manifest(objects));
-        await expect.poll(meets, { timeout: 10_000, interval: 50 }).toEqual(expected);
-      }
-    });
-  });
-
   describe("a restart", () => {
     /** Packets that the rules of a Service's own chains have counted. */
     async function counted(family: IpFamily, name: string): Promise<string[]> {
@@ -226,7 +174,7 @@ describeIptables("rules", (variant) => {
 
     it("leaves every rule, and writes nothing when nothing changed", async () => {
       for (const family of IP_FAMILIES) {
-        for (let i = 0; i < 3; i++) await answer("p3", CLUSTER_IP[family], 80, "TCP");
+        for (let i = 0; i < 3; i++) await answer("p3", CLUSTER_IP[family], 80);
       }
       const [rules, IPv4, IPv6] = [
         await allRules(),

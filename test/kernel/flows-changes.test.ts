@@ -6,7 +6,7 @@ import type { PodName } from "../support/testbed/addresses.ts";
 import type { ProbeOutcome } from "../support/testbed/agent-protocol.ts";
 import { serviceObjects } from "../support/testbed/objects.ts";
 import type { KubeProxy } from "../support/testbed/proxy.ts";
-import { describeIptables } from "../support/testbed/suite.ts";
+import { describeKinds } from "../support/testbed/suite.ts";
 import { Testbed } from "../support/testbed/testbed.ts";
 
 const CLUSTER_IP = { IPv4: "10.96.0.1", IPv6: "fd00:10:96::1" };
@@ -31,11 +31,11 @@ function answeredBy(outcome: ProbeOutcome | undefined): string {
   return typeof outcome === "object" ? outcome.answeredBy : String(outcome);
 }
 
-describeIptables("changes", (variant) => {
+describeKinds("changes", ({ mode, options }) => {
   let bed: Testbed;
   let proxy: KubeProxy;
   const start = (pods: readonly PodName[]): Promise<KubeProxy> =>
-    bed.startProxy({ mode: "iptables", variant, objects: objects(pods) });
+    bed.startProxy({ ...options, objects: objects(pods) });
 
   beforeAll(async () => {
     bed = await Testbed.create();
@@ -44,6 +44,14 @@ describeIptables("changes", (variant) => {
   });
 
   afterAll(() => bed?.dispose());
+
+  /** Names of the mode's objects that are on the node. */
+  async function left(): Promise<string[]> {
+    if (mode === "nftables") return (await proxy.nft("list", "tables")).match(/table \w+ kube-proxy/g) ?? [];
+    const { IPv4, IPv6 } = await proxy.iptablesSave();
+    // KUBE-FIREWALL belongs to kubelet as well and stays.
+    return `${IPv4}\n${IPv6}`.match(/KUBE-(?!FIREWALL)[A-Z-]+/g) ?? [];
+  }
 
   /** Everybody that answers a pod on one path. */
   async function answers(family: IpFamily, protocol: "TCP" | "UDP"): Promise<string[]> {
@@ -97,6 +105,7 @@ describeIptables("changes", (variant) => {
 
   it("rules stay when the program ends, and no connection fails while it starts again", async () => {
     await proxy.apply(objects(["p1", "r1"]));
+    expect(await left()).not.toEqual([]);
     const code = await proxy.stop();
     expect(code).toBe(0);
     const outcomes: ProbeOutcome[] = [];
@@ -120,10 +129,7 @@ describeIptables("changes", (variant) => {
   it("--cleanup removes every rule, and the node passes service traffic on", async () => {
     await proxy.stop();
     await proxy.cleanUp();
-    const { IPv4, IPv6 } = await proxy.iptablesSave();
-    // KUBE-FIREWALL belongs to kubelet as well and stays.
-    const left = `${IPv4}\n${IPv6}`.match(/KUBE-(?!FIREWALL)[A-Z-]+/g) ?? [];
-    expect(left).toEqual([]);
+    expect(await left()).toEqual([]);
     for (const { family, protocol } of PATHS) expect(await answers(family, protocol)).toEqual(["world"]);
   });
 });

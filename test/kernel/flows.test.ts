@@ -2,18 +2,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FlowCase, flowCases } from "../support/flows/cases.ts";
 import { type FlowResult, prepareFlows, runFlow } from "../support/flows/run.ts";
-import { flowObjects } from "../support/flows/services.ts";
+import { flowObjects, serviceCIDRObject } from "../support/flows/services.ts";
 import { FLOW_SETUPS, type NamedSetup, setupFlags } from "../support/flows/setups.ts";
 import { FLOW_ROWS } from "../support/flows/table.ts";
-import type { IptablesVariant, KubeProxy } from "../support/testbed/proxy.ts";
-import { describeIptables } from "../support/testbed/suite.ts";
+import type { KubeProxy } from "../support/testbed/proxy.ts";
+import { describeKinds, type ProxyKind } from "../support/testbed/suite.ts";
 import { Testbed } from "../support/testbed/testbed.ts";
 
-describeIptables("flows", (variant) => {
-  for (const setup of FLOW_SETUPS) describe(setup.title, () => runTable(variant, setup));
+describeKinds("flows", (kind) => {
+  const { mode } = kind;
+  for (const setup of FLOW_SETUPS.filter(({ onlyIn = mode }) => onlyIn === mode)) {
+    describe(setup.title, () => runTable(kind, { ...setup, mode }));
+  }
 });
 
-function runTable(variant: IptablesVariant, setup: NamedSetup): void {
+function runTable({ options }: ProxyKind, setup: NamedSetup): void {
   const rows = FLOW_ROWS.filter((row) => !setup.nodePortsOnly || row.to.startsWith("nodePort"));
   const cases = flowCases(setup, rows);
   // One test for a row and source; family and protocol must not matter.
@@ -28,10 +31,9 @@ function runTable(variant: IptablesVariant, setup: NamedSetup): void {
     bed = network;
     await prepareFlows(network);
     proxy = await network.startProxy({
-      mode: "iptables",
-      variant,
+      ...options,
       args: setupFlags(setup),
-      objects: flowObjects(),
+      objects: [serviceCIDRObject(), ...flowObjects()],
     });
     // All at once: most of the time goes into waiting for silence.
     await Promise.all(cases.map(async (flow) => results.set(flow, await runFlow(network, flow))));

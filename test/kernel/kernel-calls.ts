@@ -3,6 +3,8 @@
  * as JSON and fails when a descriptor is left open.
  */
 import { readdirSync } from "node:fs";
+import { removeLeftovers } from "../../src/backends/leftovers.ts";
+import type { ProxyMode } from "../../src/config/proxy-config.ts";
 import { listAddresses } from "../../src/kernel/addresses.ts";
 import { deleteUdpFlows, listRequest, listUdpFlows, type UdpFlow } from "../../src/kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "../../src/kernel/conntrack-sysctls.ts";
@@ -12,6 +14,8 @@ import type { IpFamily, ServicePort } from "../../src/model/types.ts";
 import { NETLINK_NETFILTER } from "../../src/netlink/nfnetlink.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { reconcileUdpFlows } from "../../src/sync/stale-flows.ts";
+import { LogCapture } from "../support/log-capture.ts";
+import { NF_TABLES_CALLS } from "./nf-tables-calls.ts";
 
 export interface ReconcileArgument {
   readonly family: IpFamily;
@@ -20,7 +24,13 @@ export interface ReconcileArgument {
 }
 
 const CALLS = {
+  ...NF_TABLES_CALLS,
   addresses: () => listAddresses(),
+  leftovers: async (kept: ProxyMode | null) => {
+    const log = new LogCapture();
+    const failures = await removeLeftovers(kept ?? undefined, log.logger);
+    return { failures, told: log.lines.map(({ msg, mode, family }) => `${msg}: ${mode} ${family}`).sort() };
+  },
   flows: async (family: IpFamily) => {
     const flows: UdpFlow[] = [];
     for await (const flow of listUdpFlows(family)) flows.push(flow);

@@ -16,6 +16,7 @@ export function resolveObjects(
     nodeName,
     onChange: () => {},
     onNode: () => {},
+    onServiceCIDRs: () => {},
     onProblem,
   });
   for (const object of objects) store.upsert((object as { kind: Kind }).kind, object);

@@ -74,7 +74,8 @@ export function servicePort(spec: ServicePortSpec = {}): ServicePort {
   };
 }
 
-function readyEndpoint(ip: string, isLocal: boolean): Endpoint {
+/** An endpoint on port 80. */
+export function readyEndpoint(ip: string, isLocal: boolean): Endpoint {
   return { ip, port: 80, isLocal, ready: true, serving: true, terminating: false };
 }
 

@@ -34,6 +34,9 @@ const SHARED: ReadonlySet<string> = new Set([
   "config/proxy-config.ts",
 ]);
 
+/** The files of backends/ that know the modes: the others are what modes share, below them. */
+const KNOW_MODES: ReadonlySet<string> = new Set(["backends/create.ts", "backends/leftovers.ts"]);
+
 /** An import of one file by another, or of a package; paths are relative to src. */
 interface Edge {
   readonly from: string;
@@ -70,12 +73,17 @@ function readGraph(): { files: readonly string[]; edges: readonly Edge[] } {
 
 const isFile = (path: string): boolean => path.endsWith(".ts");
 const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
+const modeOf = (path: string): string | undefined => /^backends\/([^/]+)\//.exec(path)?.[1];
 const rowOf = (folder: string): number => ROWS.findIndex((row) => row.includes(folder));
 
 /** Why an edge must not be; undefined if it may. */
 function objection({ from, to }: Edge): string | undefined {
   const [above, below] = [folderOf(from), folderOf(to)];
   if (to === "koffi") return above === "netlink" ? undefined : "only netlink talks to libc";
+  const mode = modeOf(to);
+  if (above === "backends" && mode !== undefined && mode !== modeOf(from) && !KNOW_MODES.has(from))
+    return `${from} is not part of mode ${mode}`;
+  if (modeOf(from) !== undefined && KNOW_MODES.has(to)) return `${to} stands above the modes`;
   if (!isFile(to) || above === below) return undefined;
   const only = CLOSED.get(above);
   if (only) return only.includes(below) ? undefined : `${above} stands alone`;
@@ -141,6 +149,10 @@ describe("the rules themselves", () => {
     ["store/a.ts", "sync/b.ts"],
     ["store/a.ts", "watch/b.ts"],
     ["backends/iptables/a.ts", "store/b.ts"],
+    ["backends/nftables/a.ts", "backends/iptables/b.ts"],
+    ["backends/backend.ts", "backends/iptables/a.ts"],
+    ["backends/iptables/a.ts", "backends/create.ts"],
+    ["backends/nftables/a.ts", "backends/leftovers.ts"],
     ["kernel/a.ts", "backends/b.ts"],
     ["sync/a.ts", "cli/b.ts"],
     ["sync/a.ts", "main.ts"],
@@ -158,6 +170,9 @@ describe("the rules themselves", () => {
     ["store/a.ts", "watch/source.ts"],
     ["backends/iptables/a.ts", "iptables-promise/index.ts"],
     ["backends/iptables/a.ts", "backends/backend.ts"],
+    ["backends/iptables/a.ts", "backends/iptables/b.ts"],
+    ["backends/nftables/a.ts", "backends/local-traffic.ts"],
+    ["backends/create.ts", "backends/nftables/a.ts"],
     ["kernel/a.ts", "netlink/b.ts"],
     ["watch/a.ts", "logging/logger.ts"],
     ["netlink/a.ts", "koffi"],

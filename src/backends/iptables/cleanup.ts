@@ -25,14 +25,14 @@ import { renderJump } from "./shared-rules.ts";
 const KUBELET_CHAINS = ["KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"];
 
 /**
- * Removes our rules and chains of one family. Missing ones are no error. A chain that rules of others jump to is left
+ * Removes our rules and chains of one family; returns whether there were any. A chain that rules of others jump to is left
  * empty, and named by the BackendError that then ends the work. Else rejects with an IpTablesError.
  */
-export async function removeEverything(iptables: IpTablesClient, chainsPerCommit: number): Promise<void> {
+export async function removeEverything(iptables: IpTablesClient, chainsPerCommit: number): Promise<boolean> {
   const before = await readKernel(iptables);
-  await commit(iptables, [detach("filter", before), detach("nat", before)]);
+  let changed = await commit(iptables, [detach("filter", before), detach("nat", before)]);
   // Whatever still leads to us from outside is not ours.
-  const kernel = await readKernel(iptables);
+  const kernel = changed ? await readKernel(iptables) : before;
   const left: string[] = [];
   for (const table of ["filter", "nat", "mangle"] as const) {
     const { services, shared } = chainsToRemove(table, kernel);
@@ -41,40 +41,46 @@ export async function removeEverything(iptables: IpTablesClient, chainsPerCommit
     const isFree = (chain: string): boolean => !held.has(chain);
     const kept = [...ours].filter((chain) => held.has(chain));
     left.push(...kept);
-    await commit(iptables, [
+    const removed = await commit(iptables, [
       { ...emptyBlock(table), declare: owned(kept) },
       ...removalBlocks(owned(services.filter(isFree)), chainsPerCommit),
       removalBlock(table, owned(shared.filter(isFree))),
     ]);
+    changed ||= removed;
   }
   if (left.length > 0) {
     const why = "emptied but not removed, because rules of others jump there";
     throw new BackendError("CHAINS_LEFT", `${why}: ${left.join(", ")}`);
   }
+  return changed;
 }
 
-async function commit(iptables: IpTablesClient, blocks: readonly RestoreBlock[]): Promise<void> {
+async function commit(iptables: IpTablesClient, blocks: readonly RestoreBlock[]): Promise<boolean> {
   const renderer = new RestoreRenderer();
   const texts = blocks.filter((block) => !isEmpty(block)).map((block) => renderer.render(block));
   if (texts.length > 0) await iptables.restore(texts);
+  return texts.length > 0;
 }
 
 /**
  * Removes our rules and chains of one family from every variant of iptables the host has: a node may have changed from
  * one to the other. Programs that are missing made no rules. All variants are tried before the first error is thrown.
+ * Returns whether there was anything to remove.
  */
-export async function removeIptablesMode(family: IpFamily): Promise<void> {
+export async function removeIptablesMode(family: IpFamily): Promise<boolean> {
+  let removed = false;
   const errors: unknown[] = [];
   for (const variant of ["default", "nft", "legacy"] as const) {
     // Merely listing a legacy table makes the kernel create it.
     if (variant === "legacy" && !legacyTablesExist(family)) continue;
     try {
-      await removeEverything(new IpTables({ family, variant }), NFT_CHAINS_PER_COMMIT);
+      if (await removeEverything(new IpTables({ family, variant }), NFT_CHAINS_PER_COMMIT)) removed = true;
     } catch (error) {
       if (!isBinaryMissing(error)) errors.push(error);
     }
   }
   if (errors.length > 0) throw errors[0];
+  return removed;
 }
 
 function legacyTablesExist(family: IpFamily): boolean {

@@ -1,19 +1,12 @@
 /** What the rules of one family depend on besides the Services themselves. */
 import type { ProxyConfig } from "../../config/proxy-config.ts";
-import {
-  isLoopback,
-  type NodePortAddresses,
-  resolveNodePortAddresses,
-} from "../../kernel/node-port-addresses.ts";
+import { resolveNodePortAddresses } from "../../kernel/node-port-addresses.ts";
 import { familyOf } from "../../model/address.ts";
 import type { IpFamily } from "../../model/types.ts";
+import type { NodeFactsNow } from "../create-options.ts";
+import { type LocalTraffic, localTrafficOf } from "../local-traffic.ts";
+import { type ServedAddresses, withoutLoopback } from "../served-addresses.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { type LocalTraffic, localTrafficOf } from "./local-traffic.ts";
-
-/** Local addresses on which node ports answer. */
-export type ServedAddresses =
-  | { readonly all: true }
-  | { readonly all: false; readonly addresses: readonly string[] };
 
 /** One frozen value for a family; equal options and equal Services give equal rules. */
 export interface CompileOptions extends Capabilities {
@@ -33,15 +26,9 @@ export interface CompileOptions extends Capabilities {
   readonly comments: boolean;
 }
 
-/** What only the running node knows. */
-export interface NodeFacts {
+/** What only the running node knows; a cluster IP without rules is nobody's business in this mode. */
+export interface NodeFacts extends Omit<NodeFactsNow, "serviceCIDRs"> {
   readonly capabilities: Capabilities;
-  /** Addresses of the Node object in this family, the primary one first. */
-  readonly nodeIPs: readonly string[];
-  /** Addresses of all interfaces; those of the other family are ignored. */
-  readonly localAddresses: readonly string[];
-  /** First pod CIDR of this node in this family, empty when unknown. */
-  readonly podCIDR: string;
 }
 
 /** Combines configuration and node into the options of a family. */
@@ -69,9 +56,4 @@ export function compileOptions(config: ProxyConfig, family: IpFamily, node: Node
 /** The mark with one bit (0–31) set, as upstream prints it. */
 export function renderMark(bit: number): string {
   return `0x${(2 ** bit).toString(16).padStart(8, "0")}`;
-}
-
-function withoutLoopback(chosen: NodePortAddresses, localhostNodePorts: boolean): ServedAddresses {
-  if (chosen.all) return { all: true };
-  return { all: false, addresses: chosen.addresses.filter((ip) => localhostNodePorts || !isLoopback(ip)) };
 }

@@ -6,24 +6,10 @@ import { ensureNfacctCounters, nfacctAvailable } from "../../kernel/nfacct.ts";
 import { resolveNodePortAddresses } from "../../kernel/node-port-addresses.ts";
 import { ensureSysctl, readSysctl } from "../../kernel/sysctl.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { IpFamily } from "../../model/types.ts";
+import type { CreateOptions } from "../create-options.ts";
 import { type Capabilities, hasRandomFully, NFACCT_COUNTERS } from "./capabilities.ts";
 import { compileOptions } from "./compile-options.ts";
 import { IptablesBackend } from "./iptables-backend.ts";
-
-/** What only the running node knows; asked anew at every full pass. */
-export interface NodeFactsNow {
-  readonly nodeIPs: readonly string[];
-  readonly localAddresses: readonly string[];
-  readonly podCIDR: string;
-}
-
-export interface CreateOptions {
-  readonly config: ProxyConfig;
-  readonly family: IpFamily;
-  readonly nodeFacts: () => Promise<NodeFactsNow>;
-  readonly logger: Logger;
-}
 
 /** Makes the backend of one family. Nothing is run or changed before its `probe` and the first full pass. */
 export function createIptablesBackend({ config, family, nodeFacts, logger }: CreateOptions): IptablesBackend {

@@ -1,21 +1,28 @@
 /** The client of the benchmark: a pod of the node that connects to Services and notices when and by whom it is answered. */
-import { setTimeout as delay } from "node:timers/promises";
+import { closeSync } from "node:fs";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { SERVICE_PORT } from "../cluster.ts";
 import { monotonicMs } from "./clock.ts";
-import { type Answer, ask } from "./connect.ts";
+import { ask } from "./connect.ts";
 import { answerCalls } from "./rpc.ts";
+import { beginConnect, connectAndReset, socketAddress } from "./sockets.ts";
+import { Traffic, type TrafficResult } from "./traffic.ts";
 
 /** Between attempts at a Service that does not answer yet. */
 const POLL_MS = 1;
 
-/** What came of waiting for an endpoint. */
-export interface Sighting {
+/** Connections begun before this process looks up. */
+const BURST = 8;
+/** After so many it takes its time: what is waited for is slow, and connection tracking should not overflow. */
+const FAST_CONNECTIONS = 2_000;
+
+export interface Hammering {
   readonly startedMs: number;
-  readonly atMs: number;
   readonly connections: number;
-  /** Pods that answered although they never were endpoints of the Service. */
-  readonly strangers: readonly string[];
 }
+
+let hammering = false;
+let traffic: Traffic | undefined;
 
 const calls = {
   /**
@@ -39,30 +46,48 @@ const calls = {
     return hosts.map((host) => answered.get(host)!);
   },
 
-  /** Connects again and again, several connections at a time, until one of these pods answers. */
-  async untilAnsweredBy(wanted: {
-    readonly host: string;
-    readonly pods: readonly string[];
-    readonly known: readonly string[];
-    readonly parallel: number;
-  }): Promise<Sighting> {
-    const pods = new Set(wanted.pods);
-    const known = new Set([...wanted.pods, ...wanted.known]);
-    const strangers = new Set<string>();
+  /** Begins one connection after the other, without waiting for answers, until told to rest. */
+  async hammer(host: string): Promise<Hammering> {
+    const address = socketAddress(host, SERVICE_PORT);
+    const open: number[] = [];
     const startedMs = monotonicMs();
-    let first: Answer | undefined;
     let connections = 0;
-    const worker = async (): Promise<void> => {
-      while (first === undefined) {
-        connections++;
-        const answer = await ask(wanted.host, SERVICE_PORT);
-        if (answer === undefined) await delay(POLL_MS);
-        else if (pods.has(answer.pod)) first ??= answer;
-        else if (!known.has(answer.pod)) strangers.add(answer.pod);
-      }
-    };
-    await Promise.all(Array.from({ length: wanted.parallel }, worker));
-    return { startedMs, atMs: first!.atMs, connections, strangers: [...strangers] };
+    for (hammering = true; hammering; connections += BURST) {
+      for (let i = 0; i < BURST; i++) open.push(beginConnect(address));
+      // The youngest may not be through yet.
+      for (const fd of open.splice(0, open.length - BURST)) closeSync(fd);
+      await (connections < FAST_CONNECTIONS ? nextTurn() : delay(POLL_MS));
+    }
+    for (const fd of open) closeSync(fd);
+    return { startedMs, connections };
+  },
+
+  /** Ends {@link hammer}. */
+  rest(): void {
+    hammering = false;
+  },
+
+  /** Connects to the hosts in turn, one connection at a time; returns the milliseconds. Throws when one fails. */
+  connectMany(wanted: { hosts: readonly string[]; port: number; count: number }): number {
+    const { hosts, port, count } = wanted;
+    const addresses = hosts.map((host) => socketAddress(host, port));
+    let failed = 0;
+    const startedMs = monotonicMs();
+    for (let i = 0; i < count; i++) if (!connectAndReset(addresses[i % hosts.length]!)) failed++;
+    const ms = monotonicMs() - startedMs;
+    if (failed > 0) throw new Error(`${failed} of ${count} connections to ${hosts[0]}:${port} … failed`);
+    return ms;
+  },
+
+  /** Opens a connection to each host and keeps it; from now on also opens new ones, one after the other. */
+  async beginTraffic(hosts: readonly string[]): Promise<void> {
+    traffic = await Traffic.begin(hosts, SERVICE_PORT);
+  },
+
+  /** Ends what {@link beginTraffic} began, and says what came of it. */
+  async endTraffic(): Promise<TrafficResult> {
+    if (traffic === undefined) throw new Error("there is no traffic");
+    return traffic.end();
   },
 
   /** Connects until a Service has stopped answering; returns when the first attempt that failed was begun. */

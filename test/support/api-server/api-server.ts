@@ -28,10 +28,14 @@ export interface ApiServerOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string };
   /** Served versions of discovery.k8s.io; empty = a server without EndpointSlices. Default v1. */
   readonly sliceVersions?: readonly ("v1" | "v1beta1")[];
+  /** Served versions of ServiceCIDR; empty = a server without it. Default v1. */
+  readonly serviceCIDRVersions?: readonly ("v1" | "v1beta1")[];
   /** Whether Services can be selected by spec.clusterIP, as since 1.31. Default true. */
   readonly clusterIPSelector?: boolean;
   /** Milliseconds between bookmarks; 0 = none. Default 60 s. */
   readonly bookmarkMs?: number;
+  /** Keep big answers to lists until something changes, so that the next client does not wait for their making. */
+  readonly keepAnswers?: boolean;
 }
 
 export interface RecordedRequest {
@@ -61,6 +65,8 @@ export class ApiServer {
   readonly #store = new Store();
   readonly #snapshots = new Snapshots();
   readonly #watchers = new Set<Watcher>();
+  /** Compressed answers by URL, of one version of the store. */
+  readonly #answers = { version: 0, byUrl: new Map<string, Buffer>() };
   #server: Server;
   #port: number;
 
@@ -170,10 +176,13 @@ export class ApiServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://unused");
     if (!this.#isAuthorized(request)) return sendStatus(response, 401, "Unauthorized");
-    const sliceVersions = this.#options.sliceVersions ?? ["v1"];
-    const document = discover(url.pathname, sliceVersions);
+    const served = {
+      "discovery.k8s.io": this.#options.sliceVersions ?? ["v1"],
+      "networking.k8s.io": this.#options.serviceCIDRVersions ?? ["v1"],
+    };
+    const document = discover(url.pathname, served);
     if (document !== undefined) return sendJson(response, JSON.stringify(document));
-    const target = parsePath(url.pathname, sliceVersions);
+    const target = parsePath(url.pathname, served);
     if (target === undefined)
       return sendStatus(response, 404, "the server could not find the requested resource");
 
@@ -232,6 +241,11 @@ export class ApiServer {
   ): Promise<void> {
     // As the real one: a list from the cache (version 0) disregards the limit.
     const limit = query.resourceVersion === "0" ? 0 : Number(query.limit ?? 0);
+    const kept = fault === undefined ? this.#keptAnswer(request) : undefined;
+    if (kept !== undefined) {
+      response.setHeader("Content-Encoding", "gzip");
+      return sendJson(response, kept);
+    }
     const page = this.#snapshots.page(limit, query.continue, () => {
       const matches = this.#matcher(target, query);
       const items = this.#store.list(target.resource.name).filter(({ object }) => matches(object));
@@ -254,10 +268,24 @@ export class ApiServer {
       if ("stallAfterBytes" in fault) response.write(text.slice(0, fault.stallAfterBytes));
     } else if (text.length >= GZIP_FROM_BYTES && request.headers["accept-encoding"]?.includes("gzip")) {
       response.setHeader("Content-Encoding", "gzip");
-      sendJson(response, await compress(text, { level: 1 }));
+      const body = await compress(text, { level: 1 });
+      if (this.#options.keepAnswers) this.#keepAnswer(request, page.version, body);
+      sendJson(response, body);
     } else {
       sendJson(response, text);
     }
+  }
+
+  #keptAnswer({ url = "", headers }: IncomingMessage): Buffer | undefined {
+    const { version, byUrl } = this.#answers;
+    const isUsable = version === this.#store.version && headers["accept-encoding"]?.includes("gzip");
+    return isUsable ? byUrl.get(url) : undefined;
+  }
+
+  #keepAnswer({ url = "" }: IncomingMessage, version: number, body: Buffer): void {
+    if (this.#answers.version !== version) this.#answers.byUrl.clear();
+    this.#answers.version = version;
+    this.#answers.byUrl.set(url, body);
   }
 
   #watch(target: Target, query: Readonly<Record<string, string>>, response: ServerResponse): void {

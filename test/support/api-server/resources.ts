@@ -1,6 +1,9 @@
 /** What the test server serves, and where. */
 
-export type ResourceName = "services" | "endpoints" | "nodes" | "endpointslices" | "events";
+export type ResourceName = "services" | "endpoints" | "nodes" | "endpointslices" | "events" | "servicecidrs";
+
+/** The served versions of each group that has several; other groups have v1. */
+export type ServedVersions = Readonly<Record<string, readonly string[]>>;
 
 export interface Resource {
   readonly name: ResourceName;
@@ -23,6 +26,13 @@ export const RESOURCES: readonly Resource[] = [
     shortNames: [],
   },
   { name: "events", kind: "Event", group: "events.k8s.io", namespaced: true, shortNames: ["ev"] },
+  {
+    name: "servicecidrs",
+    kind: "ServiceCIDR",
+    group: "networking.k8s.io",
+    namespaced: false,
+    shortNames: [],
+  },
 ];
 
 export function resourceOfKind(kind: string): Resource {
@@ -42,7 +52,7 @@ export interface Target {
 }
 
 /** Parses `/api/v1/…` and `/apis/<group>/<version>/…`; undefined for what is not served. */
-export function parsePath(path: string, sliceVersions: readonly string[]): Target | undefined {
+export function parsePath(path: string, served: ServedVersions): Target | undefined {
   const match =
     /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?$/.exec(
       path,
@@ -50,18 +60,18 @@ export function parsePath(path: string, sliceVersions: readonly string[]): Targe
   if (match?.groups === undefined) return undefined;
   const { group = "", version = "", namespace = "", plural, name = "" } = match.groups;
   const resource = RESOURCES.find((candidate) => candidate.name === plural && candidate.group === group);
-  if (resource === undefined || !versionsOf(group, sliceVersions).includes(version)) return undefined;
+  if (resource === undefined || !versionsOf(group, served).includes(version)) return undefined;
   return { resource, version, namespace, name: decodeURIComponent(name) };
 }
 
-function versionsOf(group: string, sliceVersions: readonly string[]): readonly string[] {
-  return group === "discovery.k8s.io" ? sliceVersions : ["v1"];
+function versionsOf(group: string, served: ServedVersions): readonly string[] {
+  return served[group] ?? ["v1"];
 }
 
 /** The discovery document for a path, or undefined. */
-export function discover(path: string, sliceVersions: readonly string[]): object | undefined {
+export function discover(path: string, served: ServedVersions): object | undefined {
   const groups = [...new Set(RESOURCES.map(({ group }) => group))].filter(
-    (group) => group !== "" && versionsOf(group, sliceVersions).length > 0,
+    (group) => group !== "" && versionsOf(group, served).length > 0,
   );
   if (path === "/api") return { kind: "APIVersions", versions: ["v1"] };
   if (path === "/version") return { major: "1", minor: "33", gitVersion: "v1.33.0-test" };
@@ -70,7 +80,7 @@ export function discover(path: string, sliceVersions: readonly string[]): object
       kind: "APIGroupList",
       apiVersion: "v1",
       groups: groups.map((name) => {
-        const versions = versionsOf(name, sliceVersions).map((version) => ({
+        const versions = versionsOf(name, served).map((version) => ({
           groupVersion: `${name}/${version}`,
           version,
         }));
@@ -80,7 +90,7 @@ export function discover(path: string, sliceVersions: readonly string[]): object
   }
   const [, group = "", version = ""] = /^\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path) ?? [];
   const resources = RESOURCES.filter((resource) => resource.group === group);
-  if (resources.length === 0 || !versionsOf(group, sliceVersions).includes(version)) return undefined;
+  if (resources.length === 0 || !versionsOf(group, served).includes(version)) return undefined;
   return {
     kind: "APIResourceList",
     apiVersion: "v1",

@@ -10,7 +10,8 @@ export function apiVersionOf({ resource, version }: Form): string {
 
 /** JSON of an item in a list: without apiVersion and kind. */
 export function itemText(form: Form, stored: Stored): string {
-  return form.version === "v1beta1" ? JSON.stringify(toV1Beta1(stored.object)) : stored.text;
+  const isOldSlice = form.resource.name === "endpointslices" && form.version === "v1beta1";
+  return isOldSlice ? JSON.stringify(toV1Beta1(stored.object)) : stored.text;
 }
 
 /** JSON of an object by itself, as a watch has it. */

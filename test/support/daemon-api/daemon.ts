@@ -15,6 +15,8 @@ import { missingForTestbed, Testbed } from "../testbed/testbed.ts";
 import { inNetworkOf } from "./in-network.ts";
 import type { TestService } from "./objects.ts";
 
+type Mode = "iptables" | "nftables";
+
 /** What a test may turn: the kernel's one conntrack table is not ours, and nobody waits between changes. */
 const ARGS = [
   "--manifests=",
@@ -26,8 +28,13 @@ const ARGS = [
 
 /** A testbed for all tests of a file, and what they need of it. */
 export class DaemonTests {
+  readonly mode: Mode;
   #bed: Testbed | undefined;
   #proxy: KubeProxy | undefined;
+
+  constructor(mode: Mode) {
+    this.mode = mode;
+  }
 
   get bed(): Testbed {
     if (this.#bed === undefined) throw new Error("not set up yet");
@@ -62,7 +69,7 @@ export class DaemonTests {
 
   /** Starts the daemon with these flags; it ends with the test. Resolves when its process exists. */
   async run(args: readonly string[]): Promise<KubeProxy> {
-    const proxy = await this.bed.startProxy({ mode: "iptables", args: [...ARGS, ...args] });
+    const proxy = await this.bed.startProxy({ mode: this.mode, args: [...ARGS, ...args] });
     this.#proxy = proxy;
     onTestFinished(() => proxy.kill());
     return proxy;
@@ -86,24 +93,34 @@ export class DaemonTests {
     return this.eventually(async () => expect(await this.answers(service, family)).toBe(who));
   }
 
-  /** What iptables-save prints of IPv4 now. */
-  rules(...args: string[]): Promise<string> {
-    return this.bed.at("node").exec(["iptables-save", ...args]);
+  /** All pods that answer at the Service's cluster IP now. */
+  async allAnswers(service: TestService): Promise<string[]> {
+    const target = { host: service.clusterIP.IPv4, port: 80, timeoutMs: 500, count: 32 };
+    const outcomes = await this.bed.probe({ from: "p2", protocol: "TCP", ...target });
+    const names = outcomes.map((outcome) => (typeof outcome === "object" ? outcome.answeredBy : outcome));
+    return [...new Set(names)].sort();
   }
 
-  /** The lines of IPv4 rules about a Service, with the packets that each has seen: one written anew begins at zero. */
-  async countedRules({ label }: TestService): Promise<readonly string[]> {
-    return (await this.rules("-c", "-t", "nat")).split("\n").filter((line) => line.includes(label));
+  /** The lines about a Service in what the mode's program prints of IPv4, with the packets that each has seen: one written anew begins at zero. */
+  async rules(service: TestService): Promise<readonly string[]> {
+    const exec = (...argv: string[]): Promise<string> => this.bed.at("node").exec(argv);
+    if (this.mode === "iptables") {
+      const lines = (await exec("iptables-save", "-c", "-t", "nat")).split("\n");
+      return lines.filter((line) => line.includes(service.label));
+    }
+    const text = await exec("nft", "list", "maps", "ip");
+    const key = service.clusterIP.IPv4.replaceAll(".", "\\.");
+    return text.match(new RegExp(`\\b${key} \\. tcp \\. 80 [^,}]*[^,}\\s]`, "g")) ?? [];
   }
 
   /** Looks over and over whether rules about the Service are there; calling the answer ends it and tells how often they were not. */
-  watchRules({ label }: TestService): () => Promise<{ looks: number; misses: number }> {
+  watchRules(service: TestService): () => Promise<{ looks: number; misses: number }> {
     const seen = { looks: 0, misses: 0 };
     let ending = false;
     const looking = (async () => {
       while (!ending) {
         seen.looks++;
-        if (!(await this.rules("-t", "nat")).includes(label)) seen.misses++;
+        if ((await this.rules(service)).length === 0) seen.misses++;
         await delay(30);
       }
     })();
@@ -152,19 +169,30 @@ export class DaemonTests {
   }
 }
 
+const PROGRAMS = { iptables: ["/usr/sbin/iptables", "/usr/sbin/ip6tables"], nftables: ["/usr/sbin/nft"] };
+
 /** Declares tests of the daemon with a testbed for them all, or one skipped test that tells why they cannot run. */
-export function describeDaemon(title: string, tests: (daemon: DaemonTests) => void): void {
-  const missing = missingForTestbed(["/usr/sbin/iptables", "/usr/sbin/ip6tables"]);
-  describe(title, () => {
+export function describeDaemon(
+  title: string,
+  tests: (daemon: DaemonTests) => void,
+  mode: Mode = "iptables",
+): void {
+  const missing = missingForTestbed(PROGRAMS[mode]);
+  describe(`${title}, ${mode}`, () => {
     if (missing) {
       it.skip(`skipped: ${missing}`);
       return;
     }
-    const daemon = new DaemonTests();
+    const daemon = new DaemonTests(mode);
     beforeAll(() => daemon.setUp());
     afterAll(() => daemon.tearDown());
     tests(daemon);
   });
+}
+
+/** The same in every mode, for what a mode could get wrong. */
+export function describeDaemonInModes(title: string, tests: (daemon: DaemonTests) => void): void {
+  for (const mode of ["iptables", "nftables"] as const) describeDaemon(title, tests, mode);
 }
 
 /** Creates or replaces objects. */

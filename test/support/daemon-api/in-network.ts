@@ -11,14 +11,22 @@ const CLONE_NEWNET = 0x40000000;
  * made, so what listens there is served from here. Only this thread moves, and only for the duration of the call.
  */
 export function inNetworkOf<T>(pid: number, work: () => T): T {
-  const home = openSync("/proc/thread-self/ns/net", "r");
+  const goBack = moveToNetworkOf(pid);
   try {
-    enter(`/proc/${pid}/ns/net`);
     return work();
   } finally {
+    goBack();
+  }
+}
+
+/** Moves this thread into the network namespace of another process, until the returned function is called. */
+export function moveToNetworkOf(pid: number): () => void {
+  const home = openSync("/proc/thread-self/ns/net", "r");
+  enter(`/proc/${pid}/ns/net`);
+  return () => {
     join(home);
     closeSync(home);
-  }
+  };
 }
 
 function enter(path: string): void {

@@ -5,8 +5,12 @@ import type { Cell, FlowRow, Source } from "./table.ts";
 /** How the proxy tells pods: by the cluster's networks (other nodes' pods count as well), by this node's interfaces, or not. */
 export type Detection = "ClusterCIDR" | "interface" | "none";
 
+/** A proxy mode, as far as the table differs. */
+export type FlowMode = "iptables" | "nftables";
+
 /** One connection kind to try: a row, a source, a family, a protocol, and the cell that must come true. */
 export interface FlowCase {
+  readonly mode: FlowMode;
   readonly row: FlowRow;
   readonly source: Source;
   readonly family: IpFamily;
@@ -16,10 +20,14 @@ export interface FlowCase {
 
 /** How a run of the table departs from the rows as written. */
 export interface FlowSetup {
+  /** Default: iptables. */
+  readonly mode?: FlowMode;
   readonly detection: Detection;
   readonly masqueradeAll?: boolean;
-  /** Node ports answer on the node's wire address only. */
+  /** Node ports answer on the node's wire address only, and that was asked for. */
   readonly nodePortsOnWireOnly?: boolean;
+  /** Node ports answer on all addresses, and that was asked for. Without either it is what the mode does by itself. */
+  readonly nodePortsEverywhere?: boolean;
   /** Node ports on 127.0.0.1 are off. */
   readonly localhostOff?: boolean;
 }
@@ -30,6 +38,7 @@ export function flowCases(setup: FlowSetup, rows: readonly FlowRow[]): FlowCase[
     (Object.keys(row.cells) as Source[]).flatMap((source) =>
       (row.families ?? IP_FAMILIES).flatMap((family) =>
         (row.protocols ?? (["TCP", "UDP"] as const)).map((protocol) => ({
+          mode: setup.mode ?? "iptables",
           row,
           source,
           family,
@@ -42,19 +51,29 @@ export function flowCases(setup: FlowSetup, rows: readonly FlowRow[]): FlowCase[
 }
 
 function cellOf(row: FlowRow, source: Source, setup: FlowSetup): Cell {
-  const written = row.cells[source];
+  const { mode = "iptables" } = setup;
+  const written = (mode === "nftables" ? row.nftables?.[source] : undefined) ?? row.cells[source];
   if (written === undefined) throw new Error(`${row.title}: no cell for ${source}`);
   const cell =
     typeof written === "string"
       ? written
       : written[setup.detection === "ClusterCIDR" ? "ClusterCIDR" : "interface"];
-  if (row.to === "nodePort at loopback" && (setup.localhostOff || setup.nodePortsOnWireOnly)) {
+  if (
+    row.to === "nodePort at loopback" &&
+    mode === "iptables" &&
+    (setup.localhostOff || setup.nodePortsOnWireOnly)
+  ) {
     return source === "H" ? (row.closed ?? "reject") : "drop";
   }
-  if (row.to === "nodePort at second address" && setup.nodePortsOnWireOnly) return "reject";
+  if (row.to === "nodePort at second address" && !servesSecondAddress(setup)) return "reject";
   if (row.to === "clusterIP" && forwards(cell)) return clusterIPCell(cell, source, setup);
   if (setup.detection === "none" && isExternalLocal(row)) return withoutDetection(row, source, cell);
   return cell;
+}
+
+/** By itself, nftables mode serves node ports on the node's primary addresses alone. */
+function servesSecondAddress({ mode, nodePortsOnWireOnly, nodePortsEverywhere }: FlowSetup): boolean {
+  return mode === "nftables" ? Boolean(nodePortsEverywhere) : !nodePortsOnWireOnly;
 }
 
 function forwards(cell: Cell): boolean {

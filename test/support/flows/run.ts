@@ -11,7 +11,15 @@ import {
 import type { ProbeOutcome } from "../testbed/agent-protocol.ts";
 import type { Testbed } from "../testbed/testbed.ts";
 import type { FlowCase } from "./cases.ts";
-import { allServiceAddresses, boundAddresses, flowAddresses, flowService, SERVICE_PORT } from "./services.ts";
+import {
+  allServiceAddresses,
+  boundAddresses,
+  flowAddresses,
+  flowService,
+  SERVICE_PORT,
+  UNALLOCATED,
+  UNUSED_PORT,
+} from "./services.ts";
 import type { Cell, Source } from "./table.ts";
 
 /** Silence is expected in these cases, so a short wait will do. */
@@ -39,7 +47,10 @@ export async function prepareFlows(bed: Testbed): Promise<void> {
     ({ family, address }) => `addr add ${address} dev lo${family === "IPv6" ? " nodad" : ""}`,
   );
   await bed.at("node").exec(["ip", "-batch", "-"], lines.join("\n"));
-  await bed.serve("world", { hosts: allServiceAddresses(), ports: [SERVICE_PORT] });
+  await bed.serve("world", {
+    hosts: [...allServiceAddresses(), ...Object.values(UNALLOCATED)],
+    ports: [SERVICE_PORT, UNUSED_PORT],
+  });
 }
 
 /** What a case should and did meet: sorted texts such as `p1 sees 192.0.2.1`, `refused`, `timeout`. */
@@ -79,6 +90,10 @@ function target({ row, family }: FlowCase): { host: string; port: number } {
     case "externalIP":
     case "loadBalancerIP":
       return { host: at[row.to][family], port: SERVICE_PORT };
+    case "clusterIP, unused port":
+      return { host: at.clusterIP[family], port: UNUSED_PORT };
+    case "unallocated service address":
+      return { host: UNALLOCATED[family], port: SERVICE_PORT };
     case "nodePort":
       return { host: MEMBERS.node.address[family], port: at.nodePort };
     case "nodePort at second address":
@@ -126,8 +141,9 @@ function answer(pod: PodName, flow: FlowCase, masqueraded: boolean): string {
   return `${pod} sees ${source}`;
 }
 
+/** Nftables mode looks, as upstream's, only at endpoints of its own node. */
 function isHairpin(pod: PodName, flow: FlowCase): boolean {
-  return SOURCES[flow.source].from === pod;
+  return SOURCES[flow.source].from === pod && (flow.mode === "iptables" || MEMBERS[pod].on === "node");
 }
 
 /** Whether the endpoint's reply to the client comes back through this node. */

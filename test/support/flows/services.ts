@@ -4,6 +4,10 @@ import { MEMBERS, type PodName, SERVICE_NETWORKS } from "../testbed/addresses.ts
 import { serviceObjects, type TestEndpoint } from "../testbed/objects.ts";
 
 export const SERVICE_PORT = 80;
+/** A port that no Service of the table has. */
+export const UNUSED_PORT = 81;
+/** An address of the service network that no Service of the table has. */
+export const UNALLOCATED = inNetwork(SERVICE_NETWORKS.clusterIP, 250);
 const TARGET_PORT = 8080;
 const FIRST_NODE_PORT = 30_000;
 const FIRST_HEALTH_CHECK_PORT = 31_000;
@@ -111,15 +115,29 @@ export interface FlowAddresses {
 
 export function flowAddresses(name: string): FlowAddresses {
   const number = LIST.indexOf(flowService(name)) + 1;
-  const inNetwork = (network: PerFamily<string>): PerFamily<string> => ({
+  return {
+    clusterIP: inNetwork(SERVICE_NETWORKS.clusterIP, number),
+    externalIP: inNetwork(SERVICE_NETWORKS.externalIP, number),
+    loadBalancerIP: inNetwork(SERVICE_NETWORKS.loadBalancerIP, number),
+    nodePort: FIRST_NODE_PORT + number,
+  };
+}
+
+function inNetwork(network: PerFamily<string>, number: number): PerFamily<string> {
+  return {
     IPv4: network.IPv4.replace(/0\/\d+$/, String(number)),
     IPv6: network.IPv6.replace(/\/\d+$/, number.toString(16)),
-  });
+  };
+}
+
+/** What tells the proxy where cluster IPs come from. */
+export function serviceCIDRObject(): object {
+  const { IPv4, IPv6 } = SERVICE_NETWORKS.clusterIP;
   return {
-    clusterIP: inNetwork(SERVICE_NETWORKS.clusterIP),
-    externalIP: inNetwork(SERVICE_NETWORKS.externalIP),
-    loadBalancerIP: inNetwork(SERVICE_NETWORKS.loadBalancerIP),
-    nodePort: FIRST_NODE_PORT + number,
+    apiVersion: "networking.k8s.io/v1",
+    kind: "ServiceCIDR",
+    metadata: { name: "kubernetes" },
+    spec: { cidrs: [IPv4, IPv6] },
   };
 }
 

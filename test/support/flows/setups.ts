@@ -1,11 +1,13 @@
 /** The ways in which the flow table is run, and the flags that make the proxy do so. */
 import { CLUSTER_CIDR, MEMBERS, POD_INTERFACE_PREFIX } from "../testbed/addresses.ts";
-import type { FlowSetup } from "./cases.ts";
+import type { FlowMode, FlowSetup } from "./cases.ts";
 
 export interface NamedSetup extends FlowSetup {
   readonly title: string;
   /** Run only the rows about node ports. */
   readonly nodePortsOnly?: boolean;
+  /** The one mode that the set-up means something in. */
+  readonly onlyIn?: FlowMode;
 }
 
 export const FLOW_SETUPS: readonly NamedSetup[] = [
@@ -18,12 +20,20 @@ export const FLOW_SETUPS: readonly NamedSetup[] = [
     detection: "ClusterCIDR",
     localhostOff: true,
     nodePortsOnly: true,
+    onlyIn: "iptables",
   },
   {
     title: "node port addresses set",
     detection: "ClusterCIDR",
     nodePortsOnWireOnly: true,
     nodePortsOnly: true,
+  },
+  {
+    title: "node ports on all addresses",
+    detection: "ClusterCIDR",
+    nodePortsEverywhere: true,
+    nodePortsOnly: true,
+    onlyIn: "nftables",
   },
 ];
 
@@ -42,6 +52,7 @@ export function setupFlags(setup: FlowSetup): string[] {
     ...flags,
     ...(setup.masqueradeAll ? ["--masquerade-all"] : []),
     ...(setup.localhostOff ? ["--iptables-localhost-nodeports=false"] : []),
+    ...(setup.nodePortsEverywhere ? ["--nodeport-addresses=0.0.0.0/0,::/0"] : []),
     ...(setup.nodePortsOnWireOnly ? [`--nodeport-addresses=${IPv4}/32,${IPv6}/128`] : []),
   ];
 }

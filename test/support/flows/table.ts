@@ -32,6 +32,8 @@ export type Cell = "all" | "all?" | "all+m" | "loc" | "loc+m" | "reject" | "drop
 
 export type Destination =
   | "clusterIP"
+  | "clusterIP, unused port"
+  | "unallocated service address"
   | "nodePort"
   | "nodePort at second address"
   | "nodePort at loopback"
@@ -43,6 +45,8 @@ export interface FlowRow {
   readonly to: Destination;
   readonly service: string;
   readonly cells: Partial<Record<Source, Cell | Readonly<Record<"ClusterCIDR" | "interface", Cell>>>>;
+  /** Cells that nftables mode has instead, as upstream's has; the comment says why. */
+  readonly nftables?: FlowRow["cells"];
   /** What H meets instead when this destination takes no node ports; `reject` (the local stack's answer) if absent. */
   readonly closed?: Cell;
   readonly families?: readonly IpFamily[];
@@ -66,6 +70,11 @@ const localPolicyElsewhere: FlowRow["cells"] = {
   R: byDetection("all?", "drop"),
   X: "drop",
 };
+
+/** nftables mode leaves route_localnet alone, without which nothing on loopback can be translated. */
+const noLoopback: FlowRow["cells"] = { H: "reject", X: "drop" };
+/** nftables mode looks for Services without endpoints in what the node itself sends, too. */
+const outputChecked: FlowRow["cells"] = { H: "reject" };
 
 export const FLOW_ROWS: readonly FlowRow[] = [
   {
@@ -119,6 +128,23 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "tcp-only",
     protocols: ["UDP"],
     cells: same("passed on"),
+    // Every port of a cluster IP is the Service's.
+    nftables: same("reject"),
+  },
+  {
+    title: "cluster IP, a port that no Service port has",
+    to: "clusterIP, unused port",
+    service: "cluster",
+    cells: same("passed on"),
+    nftables: same("reject"),
+  },
+  {
+    title: "an address of the service network that no Service has",
+    to: "unallocated service address",
+    service: "cluster",
+    cells: same("passed on"),
+    // The network is known from the ServiceCIDR object, and nothing else can be meant.
+    nftables: same("drop"),
   },
   {
     title: "cluster IP, all endpoints terminating",
@@ -244,6 +270,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "cluster",
     families: ["IPv4"],
     cells: { H: "all+m", X: "all+m" },
+    nftables: noLoopback,
   },
   {
     title: "127.0.0.1:nodePort, eTP Local, local endpoint",
@@ -251,6 +278,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "external-local",
     families: ["IPv4"],
     cells: { H: "all+m", X: "loc" },
+    nftables: noLoopback,
   },
   {
     title: "127.0.0.1:nodePort, eTP Local, none local",
@@ -258,6 +286,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "external-local-elsewhere",
     families: ["IPv4"],
     cells: { H: "all+m", X: "drop" },
+    nftables: noLoopback,
     // The rule that drops outside traffic holds for every local address, open to node ports or not.
     closed: "drop",
   },
@@ -299,6 +328,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "externalIP",
     service: "empty",
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject" },
+    nftables: outputChecked,
   },
   {
     title: "external IP that the node holds, no endpoints",
@@ -331,6 +361,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "loadBalancerIP",
     service: "empty",
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject" },
+    nftables: outputChecked,
   },
   {
     title: "LB IP, ranges, eTP Cluster",
@@ -367,6 +398,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "loadBalancerIP",
     service: "ranges-empty",
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject", "X outside ranges": "reject" },
+    // The ranges are looked at before anything else.
+    nftables: { ...outputChecked, "X outside ranges": "drop" },
   },
   {
     title: "LB IP that the node holds, ranges with the node",

@@ -12,6 +12,11 @@ export function probe(request: ProbeRequest): Promise<ProbeOutcome[]> {
   return Promise.all(Array.from({ length: request.count }, () => limited(() => attempt(request))));
 }
 
+/** Makes one attempt at once. */
+export function probeOnce(request: ProbeRequest): Promise<ProbeOutcome> {
+  return WAYS[request.protocol].attempt(request);
+}
+
 const WAYS = {
   TCP: { limited: limiter(200), attempt: probeTcp },
   UDP: { limited: limiter(40), attempt: probeUdp },

@@ -25,13 +25,28 @@ export interface ProbeRequest {
   readonly timeoutMs: number;
 }
 
+/** Connect over and over from this namespace, to all targets in turn. */
+export interface TrafficRequest {
+  readonly op: "traffic";
+  readonly targets: readonly {
+    readonly protocol: ProbeProtocol;
+    readonly host: string;
+    readonly port: number;
+  }[];
+  /** How many attempts are under way at any time. */
+  readonly atOnce: number;
+  readonly durationMs: number;
+  /** Of one attempt. */
+  readonly timeoutMs: number;
+}
+
 /** Fetch `http://HOST:PORT/PATH` from this namespace. */
 export interface FetchRequest {
   readonly op: "fetch";
   readonly url: string;
 }
 
-export type AgentRequest = ServeRequest | ProbeRequest | FetchRequest;
+export type AgentRequest = ServeRequest | ProbeRequest | TrafficRequest | FetchRequest;
 
 /** What one connection attempt met: an answer, a refusal (RST or ICMP), silence, or another errno. */
 export type ProbeOutcome =
@@ -39,6 +54,15 @@ export type ProbeOutcome =
   | "refused"
   | "timeout"
   | `error ${string}`;
+
+/** One attempt of a {@link TrafficRequest}; times are of the machine's monotonic clock. */
+export interface Attempt {
+  /** Index of the target. */
+  readonly target: number;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly outcome: ProbeOutcome;
+}
 
 export interface FetchAnswer {
   readonly status: number;
@@ -49,6 +73,7 @@ export interface FetchAnswer {
 export interface AgentAnswers {
   readonly serve: true;
   readonly probe: readonly ProbeOutcome[];
+  readonly traffic: readonly Attempt[];
   readonly fetch: FetchAnswer;
 }
 

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { probe } from "./agent-probe.ts";
 import type { AgentAnswers, AgentReply, AgentRequest, FetchAnswer } from "./agent-protocol.ts";
 import { serve } from "./agent-serve.ts";
+import { traffic } from "./agent-traffic.ts";
 
 function handle(request: AgentRequest): Promise<AgentAnswers[keyof AgentAnswers]> {
   switch (request.op) {
@@ -14,6 +15,8 @@ function handle(request: AgentRequest): Promise<AgentAnswers[keyof AgentAnswers]
       return serve(request);
     case "probe":
       return probe(request);
+    case "traffic":
+      return traffic(request);
     case "fetch":
       return fetchText(request.url);
   }

@@ -135,6 +135,11 @@ export class KubeProxy {
     return { IPv4, IPv6 };
   }
 
+  /** Runs `nft` on the node. */
+  nft(...args: string[]): Promise<string> {
+    return this.#bed.at("node").exec(["nft", ...args]);
+  }
+
   /** Runs the program with `--cleanup` to its end; throws when that fails. */
   async cleanUp(): Promise<void> {
     await this.#bed.at("node").exec(["env", `PATH=${this.#path()}`, PROGRAM, "--cleanup"]);

@@ -1,15 +1,52 @@
-/** Runs kernel tests on both variants of iptables, or says why they cannot run. */
+/** Runs kernel tests in every proxy mode, and on both variants of iptables, or says why they cannot run. */
 import { describe, it } from "vitest";
-import type { IptablesVariant } from "./proxy.ts";
+import type { IptablesVariant, ProxyOptions } from "./proxy.ts";
 import { missingForTestbed } from "./testbed.ts";
 
-/** Declares `tests` once for each variant; where a variant or root is missing, one skipped test tells the reason. */
+/** A way to run the proxy that has to pass the tests of behaviour. */
+export interface ProxyKind {
+  readonly title: string;
+  readonly mode: "iptables" | "nftables";
+  /** What of it concerns {@link ProxyOptions}. */
+  readonly options: Pick<ProxyOptions, "mode" | "variant">;
+  /** Programs that these tests use on it. */
+  readonly needs: readonly string[];
+}
+
+export const PROXY_KINDS: readonly ProxyKind[] = [
+  ...(["nft", "legacy"] as const).map(
+    (variant): ProxyKind => ({
+      title: `iptables-${variant}`,
+      mode: "iptables",
+      options: { mode: "iptables", variant },
+      needs: [`/usr/sbin/iptables-${variant}`, `/usr/sbin/ip6tables-${variant}`],
+    }),
+  ),
+  { title: "nftables", mode: "nftables", options: { mode: "nftables" }, needs: ["/usr/sbin/nft"] },
+];
+
+/** Declares `tests` once for each kind; where a program or root is missing, one skipped test tells the reason. */
+export function describeKinds(title: string, tests: (kind: ProxyKind) => void): void {
+  for (const kind of PROXY_KINDS) describeKind(title, kind, () => tests(kind));
+}
+
+/** The same for tests of what only iptables mode has. */
 export function describeIptables(title: string, tests: (variant: IptablesVariant) => void): void {
-  for (const variant of ["nft", "legacy"] as const) {
-    const missing = missingForTestbed([`/usr/sbin/iptables-${variant}`, `/usr/sbin/ip6tables-${variant}`]);
-    describe(`${title}, iptables-${variant}`, () => {
-      if (missing) it.skip(`skipped: ${missing}`);
-      else tests(variant);
-    });
+  for (const kind of PROXY_KINDS) {
+    const { variant } = kind.options;
+    if (variant !== undefined) describeKind(title, kind, () => tests(variant));
   }
+}
+
+/** The same for tests of what only nftables mode has. */
+export function describeNftables(title: string, tests: () => void): void {
+  for (const kind of PROXY_KINDS) if (kind.mode === "nftables") describeKind(title, kind, tests);
+}
+
+function describeKind(title: string, { title: kind, needs }: ProxyKind, tests: () => void): void {
+  const missing = missingForTestbed(needs);
+  describe(`${title}, ${kind}`, () => {
+    if (missing) it.skip(`skipped: ${missing}`);
+    else tests();
+  });
 }

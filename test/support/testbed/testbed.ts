@@ -5,7 +5,7 @@
 import { accessSync } from "node:fs";
 import { IP_FAMILIES, type IpFamily } from "../../../src/model/types.ts";
 import { HOSTS, MEMBERS, type MemberName, type PodName } from "./addresses.ts";
-import type { FetchAnswer, ProbeOutcome, ProbeRequest } from "./agent-protocol.ts";
+import type { Attempt, FetchAnswer, ProbeOutcome, ProbeRequest, TrafficRequest } from "./agent-protocol.ts";
 import { Namespace } from "./namespace.ts";
 import { KubeProxy, type ProxyOptions } from "./proxy.ts";
 import { CLIENT_SYSCTLS, SYSCTLS } from "./sysctls.ts";
@@ -98,6 +98,11 @@ export class Testbed {
   /** Connects from one member and tells what each attempt met. */
   probe({ from, count = 1, timeoutMs = 4_000, ...rest }: Probe): Promise<readonly ProbeOutcome[]> {
     return this.at(from).ask({ op: "probe", count, timeoutMs, ...rest });
+  }
+
+  /** Connects from one member without a pause for a while. */
+  traffic(from: MemberName, request: Omit<TrafficRequest, "op">): Promise<readonly Attempt[]> {
+    return this.at(from).ask({ op: "traffic", ...request });
   }
 
   /** Fetches `http://HOST:PORT/PATH` as one member, e.g. the proxy's own servers as the node. */

@@ -58,6 +58,7 @@ const DEFAULTS = {
     udpTimeoutMs: 0,
     udpStreamTimeoutMs: 0,
   },
+  serviceMetricsLimit: 100,
   featureGates: {},
 };
 
@@ -131,6 +132,13 @@ describe("flags set the configuration", () => {
       { nodePortAddresses: ["10.0.0.0/8", "11.0.0.0/8", "::/0"] },
     ],
     ["--nodeport-addresses=", {}],
+    ["--proxy-mode=nftables", { mode: "nftables", nodePortAddresses: ["primary"] }],
+    [
+      "--proxy-mode=nftables --nodeport-addresses=0.0.0.0/0",
+      { mode: "nftables", nodePortAddresses: ["0.0.0.0/0"] },
+    ],
+    ["--service-metrics-limit=5", { serviceMetricsLimit: 5 }],
+    ["--service-metrics-limit 0", { serviceMetricsLimit: 0 }],
     ["--nodeport-addresses=primary", { nodePortAddresses: ["primary"] }],
     ["--oom-score-adj -998", { oomScoreAdj: -998 }],
     ["--oom_score_adj=-998", { oomScoreAdj: -998 }],
@@ -233,8 +241,11 @@ describe("errors name flag, value and what is allowed", () => {
     ["--healthz-bind-address=localhost:1", "--healthz-bind-address"],
     ["--hostname-override=\t", "--hostname-override"],
     ["--proxy-mode=IPVS", '--proxy-mode: "IPVS": must be one of iptables, ipvs, nftables, userspace'],
-    ["--proxy-mode=ipvs", '--proxy-mode: "ipvs": must be iptables (ipvs is not yet in this version)'],
-    ["--proxy-mode=nftables", "nftables is not yet in this version"],
+    ["--proxy-mode=ipvs", '--proxy-mode: "ipvs": must be iptables or nftables (ipvs is not yet'],
+    [
+      "--service-metrics-limit=-1",
+      '--service-metrics-limit: "-1": must be a whole number from 0 to 2147483647',
+    ],
     ["--proxy-mode=userspace", "userspace is not yet in this version"],
     ["--detect-local-mode=pods", "--detect-local-mode"],
     ["--detect-local-mode=BridgeInterface", "--pod-bridge-interface"],
@@ -306,6 +317,7 @@ describe("precedence", () => {
       { client: { kubeconfig: "/k", master: "https://m" } },
     ],
     ["--manifests=/m", "", { manifests: "/m" }],
+    ["--service-metrics-limit=7", "", { serviceMetricsLimit: 7 }],
     [
       "--kubeconfig=/flag",
       "clientConnection: {kubeconfig: /k}",
@@ -332,14 +344,14 @@ describe("precedence", () => {
 
   it("nftables takes its periods, but not its mark, from the iptables flags", () => {
     const { config } = run(
-      "--cleanup --proxy-mode=nftables --iptables-sync-period=1m --iptables-masquerade-bit=3 --ipvs-sync-period=2m --masquerade-all",
+      "--proxy-mode=nftables --iptables-sync-period=1m --iptables-masquerade-bit=3 --ipvs-sync-period=2m --masquerade-all",
     );
     expect(config).toMatchObject({ syncPeriodMs: 60_000, masqueradeBit: 14, masqueradeAll: true });
   });
 
   it("one flag for two sections is one error", () => {
     expect(
-      errorOf("--cleanup --proxy-mode=nftables --iptables-sync-period=-1h").match(/--iptables-sync-period/g),
+      errorOf("--proxy-mode=nftables --iptables-sync-period=-1h").match(/--iptables-sync-period/g),
     ).toHaveLength(1);
   });
 });

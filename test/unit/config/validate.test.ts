@@ -13,7 +13,8 @@ function complete(yaml: string) {
 }
 const wrongFields = (yaml: string): string[] =>
   validateConfiguration(complete(yaml)).map(({ field }) => field);
-const resolve = (yaml: string) => resolveConfig(complete(yaml), { master: "", manifests: "" });
+const resolve = (yaml: string) =>
+  resolveConfig(complete(yaml), { master: "", manifests: "", serviceMetricsLimit: 100 });
 
 describe("validateConfiguration", () => {
   it.each([

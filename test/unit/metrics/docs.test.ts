@@ -1,5 +1,6 @@
 /** docs/metrics.md and the registry name the same metrics. */
 import { readFileSync } from "node:fs";
+import pino from "pino";
 import { expect, test } from "vitest";
 import type { ProxyMode } from "../../../src/config/proxy-config.ts";
 import { ProxyMetrics } from "../../../src/metrics/proxy-metrics.ts";
@@ -30,8 +31,18 @@ const rows = [
     : { name, type, labels: cells[0] ?? "", modes: cells[1] ?? "" };
 });
 
-function metricsOf(mode: ProxyMode) {
-  const metrics = new ProxyMetrics({ mode, families: ["IPv4"], readKernelCounters: async () => new Map() });
+/** Of the modes, nftables alone counts connections. */
+async function metricsOf(mode: ProxyMode) {
+  const port = { namespace: "ns", name: "web", portName: "", protocol: "TCP", connections: 1 } as const;
+  const backend = { family: "IPv4", readConnections: async () => [port] } as const;
+  const serviceConnections = { limit: 1, backends: [backend], logger: pino({ enabled: false }) };
+  const metrics = new ProxyMetrics({
+    mode,
+    families: ["IPv4"],
+    readKernelCounters: async () => new Map(),
+    ...(mode === "nftables" && { serviceConnections }),
+  });
+  await metrics.render();
   return metrics.registry.getMetricsAsJSON();
 }
 
@@ -43,8 +54,8 @@ test.each(Object.keys(MODES) as ProxyMode[])("mode %s", async (mode) => {
   expect(describe(registered)).toEqual(describe(documented));
 });
 
-test("labels", async () => {
-  for (const metric of await metricsOf("iptables")) {
+test.each<ProxyMode>(["iptables", "nftables"])("labels in mode %s", async (mode) => {
+  for (const metric of await metricsOf(mode)) {
     const labels = rows.find(({ name }) => name === metric.name)?.labels;
     if (labels === undefined || labels.endsWith("…")) continue;
     for (const sample of metric.values) {

@@ -112,6 +112,7 @@ test("the first sync moves the time of the last one", async () => {
   expect(samples.get('kubeproxy_sync_partial_proxy_rules_duration_seconds_count{ip_family="IPv4"}')).toBe(0);
   expect(samples.get(`${P}_iptables_total{ip_family="IPv4",table="nat"}`)).toBe(30);
   expect(samples.get(`${P}_iptables_last{ip_family="IPv4",table="nat"}`)).toBe(4);
+  expect(samples.get('kpts_kernel_objects_written_total{ip_family="IPv4",kind="nat"}')).toBe(4);
   expect(samples.get('kpts_sync_phase_seconds_sum{ip_family="IPv4",phase="apply"}')).toBe(0.01);
 });
 

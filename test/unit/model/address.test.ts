@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalCidr, canonicalIp, contains, familyOf, joinHostPort } from "../../../src/model/address.ts";
+import {
+  canonicalCidr,
+  canonicalIp,
+  contains,
+  containsCidr,
+  familyOf,
+  joinHostPort,
+} from "../../../src/model/address.ts";
 
 describe("canonicalIp", () => {
   test.each([
@@ -137,6 +144,22 @@ describe("canonicalCidr", () => {
     "",
   ])("%j is no CIDR", (text) => {
     expect(canonicalCidr(text)).toBeUndefined();
+  });
+});
+
+describe("containsCidr", () => {
+  test.each([
+    ["10.0.0.0/8", "10.1.0.0/16", true],
+    ["10.0.0.0/8", "10.0.0.0/8", true],
+    ["10.0.0.0/16", "10.0.0.0/8", false],
+    ["10.0.0.0/16", "10.1.0.0/16", false],
+    ["0.0.0.0/0", "10.0.0.0/8", true],
+    ["0.0.0.0/0", "fd00::/8", false],
+    ["::/0", "10.0.0.0/8", false],
+    ["fd00::/108", "fd00::10:0/112", false],
+    ["fd00::/96", "fd00::10:0/112", true],
+  ])("%s contains %s: %s", (outer, inner, expected) => {
+    expect(containsCidr(outer, inner)).toBe(expected);
   });
 });
 

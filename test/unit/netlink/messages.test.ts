@@ -22,6 +22,7 @@ describe("encodeRequests and decodeMessages", () => {
           sent.map((request, index) => ({
             ...request,
             sequence: (first + index) % 2 ** 32,
+            portId: 0,
             payload: Buffer.from(request.payload),
           })),
         );

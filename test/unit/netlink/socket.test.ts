@@ -19,10 +19,13 @@ const ENOBUFS = new NetlinkError("receive netlink message", { errno: constants.e
 
 /** The kernel as a function from what was sent to the datagrams (or the receive error) it answers with. */
 class ScriptedKernel implements Transport {
+  readonly portId = 4711;
   readonly sent: NetlinkMessage[][] = [];
+  readonly groups = new Set<number>();
   closed = false;
   readonly #answer: (messages: NetlinkMessage[], call: number) => (Buffer | Error)[];
   #queue: (Buffer | Error)[] = [];
+  #last: Buffer | undefined;
 
   constructor(answer: (messages: NetlinkMessage[], call: number) => (Buffer | Error)[]) {
     this.#answer = answer;
@@ -31,10 +34,20 @@ class ScriptedKernel implements Transport {
     const messages = decodeMessages(Buffer.from(datagram));
     this.#queue.push(...this.#answer(messages, this.sent.push(messages)));
   }
+  notify(...datagrams: (Buffer | Error)[]): void {
+    this.#queue.push(...datagrams);
+  }
+  /** As promised, and no more: the bytes of the last datagram are gone. */
   receive(): Buffer | undefined {
+    this.#last?.fill(0xee);
     const next = this.#queue.shift();
     if (next instanceof Error) throw next;
-    return next;
+    this.#last = next === undefined ? undefined : Buffer.from(next);
+    return this.#last;
+  }
+  setMembership(group: number, member: boolean): void {
+    if (member) this.groups.add(group);
+    else this.groups.delete(group);
   }
   close(): void {
     this.closed = true;
@@ -112,6 +125,34 @@ describe("exchange", () => {
     const kernel = new ScriptedKernel(([first, second]) => [ack(first), ENOBUFS, ack(second)]);
     const replies = new NetlinkSocket(kernel).exchange(asks);
     expect(replies.map((reply) => reply.status?.errno)).toEqual([0, 0, constants.errno.ENOBUFS]);
+  });
+});
+
+describe("notifications", () => {
+  test("are all that is queued, each with the port id of who made the change", () => {
+    const kernel = new ScriptedKernel(() => []);
+    const socket = new NetlinkSocket(kernel);
+    socket.join(7);
+    expect([...kernel.groups]).toEqual([7]);
+    const foreign = data(undefined, "one.");
+    foreign.writeUInt32LE(99, 12);
+    kernel.notify(Buffer.concat([foreign, data(undefined, "two.")]), data(undefined, "three"));
+    const { messages, overflow } = socket.receiveQueued();
+    expect(texts(messages)).toEqual(["one.", "two.", "three"]);
+    expect(messages.map(({ portId }) => portId)).toEqual([99, 0, 0]);
+    expect(overflow).toBe(false);
+    expect(socket.portId).toBe(4711);
+    socket.leave(7);
+    expect([...kernel.groups]).toEqual([]);
+    expect(socket.receiveQueued()).toEqual({ messages: [], overflow: false });
+  });
+
+  test("that were lost are reported, and the rest is not", () => {
+    const kernel = new ScriptedKernel(() => []);
+    kernel.notify(data(undefined, "one."), ENOBUFS, data(undefined, "two."));
+    const { messages, overflow } = new NetlinkSocket(kernel).receiveQueued();
+    expect(texts(messages)).toEqual(["one.", "two."]);
+    expect(overflow).toBe(true);
   });
 });
 

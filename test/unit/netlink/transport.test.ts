@@ -54,6 +54,17 @@ describe.runIf(process.platform === "linux")("a kernel socket", () => {
     );
   });
 
+  test("has a port of its own and hears the groups it joined", () => {
+    using one = NetlinkSocket.open(NETLINK_ROUTE);
+    using other = NetlinkSocket.open(NETLINK_ROUTE);
+    expect(one.portId).toBeGreaterThan(0);
+    expect(one.portId).not.toBe(other.portId);
+    one.join(1);
+    one.leave(1);
+    expect(() => one.join(1000)).toThrow(expect.objectContaining({ code: "EINVAL" }));
+    expect(one.receiveQueued()).toEqual({ messages: [], overflow: false });
+  });
+
   test("names a protocol that the kernel lacks", () => {
     const before = openFiles();
     expect(() => openTransport(255)).toThrow(expect.objectContaining({ code: "EPROTONOSUPPORT" }));

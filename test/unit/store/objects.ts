@@ -49,14 +49,16 @@ export const DYING = { ready: false, serving: true, terminating: true };
 export function recordingStore() {
   const changes: StoreChange[] = [];
   const problems: Problem[] = [];
+  const serviceCIDRs: (readonly IpFamily[])[] = [];
   const nodes: (readonly [NodeRecord | undefined, NodeRecord | undefined])[] = [];
   const store = new Store({
     nodeName: NODE.name,
     onChange: (change) => changes.push(change),
     onProblem: (problem) => problems.push(problem),
     onNode: (node, previous) => nodes.push([node, previous]),
+    onServiceCIDRs: (families) => serviceCIDRs.push(families),
   });
-  return { store, changes, problems, nodes };
+  return { store, changes, problems, nodes, serviceCIDRs };
 }
 
 /** Resolves what the store holds for a Service. */

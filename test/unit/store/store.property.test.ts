@@ -18,12 +18,13 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   Endpoints: SERVICES.map((name) => `ns/${name}`),
   EndpointSlice: SLICES.map((name) => `ns/${name}`),
   Node: ["node-a"],
+  ServiceCIDR: ["kubernetes", "more"],
 };
 
 const upsert = (kind: Kind, name: string, object: unknown): Event => ({
   type: "upsert",
   kind,
-  key: kind === "Node" ? name : `ns/${name}`,
+  key: kind === "Node" || kind === "ServiceCIDR" ? name : `ns/${name}`,
   object,
 });
 

@@ -1,5 +1,6 @@
 /** When the loop syncs and what: batching, spacing, retries, drift. Time is the test's own. */
 import { describe, expect, test } from "vitest";
+import { servicePort } from "../../support/service-port.ts";
 import { HOUR_MS, LoopHarness, MIN_SYNC_MS, SYNC_MS } from "./loop-harness.ts";
 
 const broken = (): Error => new Error("no");
@@ -260,6 +261,110 @@ describe("drift", () => {
   });
 });
 
+describe("drift that the backend reports", () => {
+  const CHANGE = "chain services changed by nft (pid 7)";
+  const said = (at: LoopHarness): number => at.log.matching("somebody else changed our rules").length;
+
+  test("is repaired at once by a full pass, which says what it repaired", async () => {
+    const at = await LoopHarness.started();
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(0);
+    expect(at.calls()).toEqual(["resync 1"]);
+    expect(at.successes).toMatchObject([{ repaired: CHANGE }]);
+    expect(at.log.matching("somebody else changed our rules")).toMatchObject([
+      { level: 40, family: "IPv4", drift: CHANGE },
+    ]);
+    at.change("a");
+    await at.clock.advance(MIN_SYNC_MS);
+    expect(at.successes[1]?.repaired).toBeUndefined();
+  });
+
+  test("does not wait for the minimum interval, and takes along what does", async () => {
+    const at = await LoopHarness.started();
+    at.change("a");
+    await at.clock.advance(10);
+    at.change("b");
+    await at.clock.advance(10);
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(SYNC_MS / 2);
+    expect(at.calls()).toEqual(["sync 1 ns/a", "resync 1.02 ns/a ns/b"]);
+  });
+
+  test("during a pass leads to one more, however often it is reported", async () => {
+    const at = await LoopHarness.started();
+    at.backend.lastsMs = 100;
+    at.change("a");
+    await at.clock.advance(10);
+    for (let i = 0; i < 5; i++) at.backend.reportDrift?.(`${CHANGE} ${i}`);
+    await at.clock.advance(SYNC_MS / 2);
+    expect(at.calls()).toEqual(["sync 1 ns/a", "resync 1.1 ns/a"]);
+    expect(at.successes.map(({ repaired }) => repaired)).toEqual([undefined, `${CHANGE} 0`]);
+    expect(at.log.matching("somebody else changed our rules").map(({ level }) => level)).toEqual([
+      40, 20, 20, 20, 20,
+    ]);
+  });
+
+  test("during a repair leads to another, well within a second", async () => {
+    const at = await LoopHarness.started();
+    at.backend.lastsMs = 100;
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(50);
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(SYNC_MS / 2);
+    expect(at.calls()).toEqual(["resync 1", "resync 1.35"]);
+    expect(at.successes.map(({ repaired }) => repaired)).toEqual([CHANGE, CHANGE]);
+    expect(said(at)).toBe(2);
+  });
+
+  test("without end leaves rest between repairs", async () => {
+    const at = await LoopHarness.started();
+    for (let i = 0; i < 1_000; i++) {
+      at.backend.reportDrift?.(CHANGE);
+      await at.clock.advance(10);
+    }
+    expect(at.backend.calls.length).toBeGreaterThan(30);
+    expect(at.backend.calls.length).toBeLessThanOrEqual(41);
+  });
+
+  test("that cannot be repaired is tried again as after any failure, and reported once", async () => {
+    const at = await LoopHarness.started();
+    at.backend.failures.push(broken(), broken());
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(500);
+    at.backend.reportDrift?.("more");
+    await at.clock.advance(SYNC_MS / 2);
+    expect(at.calls()).toEqual(["resync 1", "resync 2", "resync 4"]);
+    expect(at.successes.map(({ repaired }) => repaired)).toEqual([CHANGE]);
+  });
+
+  test("during a pass that fails is not forgotten", async () => {
+    const at = await LoopHarness.started();
+    at.backend.lastsMs = 100;
+    at.backend.failures.push(broken());
+    at.change("a");
+    await at.clock.advance(10);
+    at.backend.reportDrift?.(CHANGE);
+    await at.clock.advance(SYNC_MS / 2);
+    expect(at.calls()).toEqual(["sync 1 ns/a", "resync 1.1 ns/a"]);
+    expect(at.successes).toMatchObject([{ repaired: CHANGE }]);
+  });
+
+  test("is listened for from the start to the end", async () => {
+    const at = new LoopHarness();
+    expect(at.backend.reportDrift).toBeUndefined();
+    at.loop.start();
+    await at.clock.advance(0);
+    const report = at.backend.reportDrift;
+    expect(report).toBeDefined();
+    await at.loop.stop();
+    expect(at.backend.reportDrift).toBeUndefined();
+    report?.(CHANGE);
+    await at.clock.advance(HOUR_MS);
+    expect(at.calls()).toEqual(["resync 0"]);
+    expect(said(at)).toBe(0);
+  });
+});
+
 describe("full passes without a reason", () => {
   const fullPasses = (at: LoopHarness): string[] => at.calls().filter((call) => call.startsWith("resync"));
 
@@ -339,6 +444,14 @@ describe("the end", () => {
   });
 });
 
+test("a loop that was stopped before its start never starts", async () => {
+  const at = new LoopHarness();
+  await at.loop.stop();
+  at.loop.start();
+  await at.clock.advance(HOUR_MS);
+  expect([at.calls(), at.clock.waiting, at.backend.reportDrift]).toEqual([[], 0, undefined]);
+});
+
 describe("what the observer is told", () => {
   test("how much waits, as it comes and when it is applied", async () => {
     const at = await LoopHarness.started();
@@ -377,6 +490,24 @@ describe("what the observer is told", () => {
     expect(at.failures).toMatchObject([{ durationSeconds: 0.25, atMs: at.startMs + 1_250 }]);
     expect(at.successes).toMatchObject([{ durationSeconds: 0.25, atMs: at.startMs + 1_500 }]);
   });
+
+  test.each([1, 2, 3])(
+    "what the last of %d walks of a full pass saw; no walk resolves twice",
+    async (walks) => {
+      const at = await LoopHarness.started();
+      at.backend.walks = walks;
+      let resolves = 0;
+      at.services.set("ns/a", []);
+      at.services.get = (key) => {
+        resolves++;
+        return [servicePort({ key, protocol: "UDP", port: resolves })];
+      };
+      at.loop.requestFullPass("test");
+      await at.clock.advance(0);
+      expect(resolves).toBe(walks);
+      expect(at.successes.at(-1)?.udp.current.map(({ port }) => port)).toEqual([walks]);
+    },
+  );
 
   test("which UDP ports a full pass found gone", async () => {
     const at = await LoopHarness.started();

@@ -24,8 +24,12 @@ export class FakeBackend implements Backend {
   readonly calls: Call[] = [];
   readonly failures: Error[] = [];
   lastsMs = 0;
+  /** How often it walks what it is given. */
+  walks = 1;
   drift: string | Error | undefined;
   refused: SyncResult["refused"] = [];
+  /** Tells the loop of a change by somebody else; undefined while nobody listens. */
+  reportDrift: ((what: string) => void) | undefined;
   readonly #clock: FakeClock;
   #busy = false;
 
@@ -47,6 +51,13 @@ export class FakeBackend implements Backend {
     return this.#work("resync", all);
   }
 
+  watchDrift(onDrift: (what: string) => void): () => void {
+    this.reportDrift = onDrift;
+    return () => {
+      this.reportDrift = undefined;
+    };
+  }
+
   async checkDrift(): Promise<string | undefined> {
     this.calls.push({ what: "checkDrift", atMs: this.#clock.now(), keys: [] });
     if (this.drift instanceof Error) throw this.drift;
@@ -57,7 +68,8 @@ export class FakeBackend implements Backend {
 
   async #work(what: "sync" | "resync", changes: Iterable<ServiceChange>): Promise<SyncResult> {
     if (this.#busy) throw new Error("calls overlap");
-    const keys = [...changes].map(([key]) => key);
+    let keys: string[] = [];
+    for (let walk = 0; walk < this.walks; walk++) keys = [...changes].map(([key]) => key);
     this.#busy = true;
     this.calls.push({ what, atMs: this.#clock.now(), keys });
     if (this.lastsMs > 0) await new Promise<void>((resolve) => this.#clock.after(this.lastsMs, resolve));

@@ -55,7 +55,7 @@ beforeEach(async () => {
   const observer = new SyncReporter({
     metrics,
     health,
-    serviceHealth: () => servers,
+    serviceHealth: servers,
     events: { record: (event) => events.push(event), stop: async () => {} },
     flows: {
       async *list() {

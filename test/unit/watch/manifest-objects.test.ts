@@ -28,6 +28,12 @@ test.each<[string, unknown[], string[], string[]]>([
     ["Endpoints default/web"],
     [],
   ],
+  [
+    "a ServiceCIDR, which belongs to no namespace",
+    [{ apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" } }],
+    ["ServiceCIDR kubernetes"],
+    [],
+  ],
   ["no apiVersion", [{ kind: "Service", metadata: { name: "web" } }], ["Service default/web"], []],
   [
     "an empty namespace",

@@ -55,7 +55,7 @@ class RecordingSink implements SourceSink {
   }
 }
 
-const SYNCED = ["synced Service", "synced EndpointSlice", "synced Endpoints"];
+const SYNCED = ["synced Service", "synced EndpointSlice", "synced Endpoints", "synced ServiceCIDR"];
 
 let dir: string;
 let sink: RecordingSink;
@@ -298,7 +298,7 @@ test("thousands of objects in one JSON file", async () => {
     spec: { mark: index },
   }));
   const list = (all: unknown[]) => JSON.stringify({ apiVersion: "v1", kind: "List", items: all });
-  expect(await startWith({ "all.json": list(items) })).toHaveLength(10_003);
+  expect(await startWith({ "all.json": list(items) })).toHaveLength(10_004);
   items[4_000]!.spec.mark = -1;
   await write("all.json", list(items.slice(0, 9_999)));
   expect(await sink.next(2)).toEqual(["-EndpointSlice default/o-9999", "+Service default/o-4000"]);

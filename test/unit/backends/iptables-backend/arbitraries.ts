@@ -1,7 +1,7 @@
 /** Random Services, and random ways in which they come, change and go. */
 import fc from "fast-check";
 import type { ServiceChange } from "../../../../src/backends/backend.ts";
-import type { Protocol, ServicePort } from "../../../../src/model/types.ts";
+import type { IpFamily, Protocol, ServicePort } from "../../../../src/model/types.ts";
 import { servicePort } from "../../../support/service-port.ts";
 
 const SERVICES = 6;
@@ -86,4 +86,15 @@ export class Cluster {
   ports(key: string): readonly ServicePort[] {
     return this.#services.get(key) ?? [];
   }
+}
+
+/** The same Services with addresses of the family. */
+export function inFamily(changes: readonly ServiceChange[], family: IpFamily): readonly ServiceChange[] {
+  if (family === "IPv4") return changes;
+  const text = JSON.stringify(changes)
+    .replaceAll('"IPv4"', '"IPv6"')
+    .replace(/"(\d+)\.(\d+)\.(\d+)\.(\d+)(\/\d+)?"/g, (_all, a, b, c, d, bits) =>
+      bits === undefined ? `"fd00:${a}:${b}:${c}::${d}"` : `"fd00:${a}:${b}::/48"`,
+    );
+  return JSON.parse(text);
 }

@@ -1,6 +1,7 @@
 /** What single passes write, and what the backend notices and says. */
 import { describe, expect, test } from "vitest";
 import type { ServiceChange } from "../../../../src/backends/backend.ts";
+import { removeEverything } from "../../../../src/backends/iptables/cleanup.ts";
 import { servicePort } from "../../../support/service-port.ts";
 import { lockTimeout, rulesOf, startBackend, stateOf, type TestBackend, type TestKernel } from "./harness.ts";
 
@@ -168,6 +169,17 @@ describe("a full pass", () => {
     Object.assign(compile, { masqueradeAll: true });
     await backend.resync(services(1));
     expect(kernel.dump()).not.toContain("! -s 10.0.0.0/8");
+  });
+
+  test("cleaning up tells whether there was anything of ours", async () => {
+    const { backend, kernel } = await startBackend({ rules: FOREIGN });
+    expect(await removeEverything(kernel, 100)).toBe(false);
+    await backend.resync(services(1));
+    expect(await removeEverything(kernel, 100)).toBe(true);
+    expect(await removeEverything(kernel, 100)).toBe(false);
+    await kernel.restore("*nat\n:KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]\nCOMMIT\n");
+    expect(await removeEverything(kernel, 100)).toBe(true);
+    expect(kernel.dump()).not.toContain("AAAAAAAAAAAAAAAA");
   });
 
   test("cleaning up also removes jumps that stand there twice", async () => {

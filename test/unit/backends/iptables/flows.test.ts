@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { CompileOptions } from "../../../../src/backends/iptables/compile-options.ts";
 import { compileService } from "../../../../src/backends/iptables/compile-service.ts";
-import type { LocalTraffic } from "../../../../src/backends/iptables/local-traffic.ts";
+import type { LocalTraffic } from "../../../../src/backends/local-traffic.ts";
 import { joinHostPort } from "../../../../src/model/address.ts";
 import { IP_FAMILIES, type IpFamily } from "../../../../src/model/types.ts";
 import { type FlowCase, type FlowSetup, flowCases } from "../../../support/flows/cases.ts";
@@ -12,6 +12,8 @@ import {
   flowObjects,
   flowService,
   SERVICE_PORT,
+  UNALLOCATED,
+  UNUSED_PORT,
 } from "../../../support/flows/services.ts";
 import { type Cell, FLOW_ROWS, type Source } from "../../../support/flows/table.ts";
 import { iptablesOptions } from "../../../support/iptables-options.ts";
@@ -119,6 +121,8 @@ function packetOf({ row, source, family, protocol }: FlowCase): Packet {
   const loopback = family === "IPv4" ? "127.0.0.1" : "::1";
   const target = {
     clusterIP: { dst: at.clusterIP[family], dport: SERVICE_PORT },
+    "clusterIP, unused port": { dst: at.clusterIP[family], dport: UNUSED_PORT },
+    "unallocated service address": { dst: UNALLOCATED[family], dport: SERVICE_PORT },
     externalIP: { dst: at.externalIP[family], dport: SERVICE_PORT },
     loadBalancerIP: { dst: at.loadBalancerIP[family], dport: SERVICE_PORT },
     nodePort: { dst: MEMBERS.node.address[family], ...toNode },

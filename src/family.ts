@@ -1,0 +1,133 @@
+/** One IP family of the running proxy: its backend, its loop, and the health-check servers of its Services. */
+import { existsSync } from "node:fs";
+import { type Backend, BackendError } from "./backends/backend.ts";
+import { createBackend } from "./backends/create.ts";
+import type { ProxyConfig } from "./config/proxy-config.ts";
+import type { EventRecorder } from "./events/recorder.ts";
+import type { ProxyHealth } from "./health/proxy-health.ts";
+import { ServiceHealthServers } from "./health/service-health.ts";
+import { listAddresses } from "./kernel/addresses.ts";
+import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
+import type { Logger } from "./logging/logger.ts";
+import type { ProxyMetrics } from "./metrics/proxy-metrics.ts";
+import { IP_FAMILIES, type IpFamily, type ServiceKey } from "./model/types.ts";
+import type { Store } from "./store/store.ts";
+import { systemClock } from "./sync/clock.ts";
+import { FamilyLoop } from "./sync/family-loop.ts";
+import type { NodeFacts } from "./sync/node-facts.ts";
+import { createResolver } from "./sync/resolver.ts";
+import { SyncReporter } from "./sync/sync-reporter.ts";
+
+/** A new Service is two events, its first ready endpoint often a third; they should not wait for each other. */
+const SYNC_BURST = 3;
+
+/** What all families share. */
+export interface FamilyContext {
+  readonly config: ProxyConfig;
+  readonly nodeName: string;
+  readonly facts: NodeFacts;
+  readonly logger: Logger;
+}
+
+/** Probes both families and returns the backends that can run here. Rejects when the primary family's cannot. */
+export async function probeFamilies(context: FamilyContext): Promise<readonly Backend[]> {
+  const { config, facts, logger } = context;
+  const working: Backend[] = [];
+  const failures = new Map<IpFamily, string>();
+  for (const family of IP_FAMILIES) {
+    const backend = newBackend(context, family);
+    try {
+      if (family === "IPv6" && !existsSync("/proc/net/if_inet6"))
+        throw new BackendError("NO_IPV6", "IPv6 is off in this kernel");
+      await backend.probe();
+      logger.info({ family, ...(await backend.describe()) }, "family served");
+      working.push(backend);
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      failures.set(family, error.message);
+      logger.warn({ family, reason: error.message }, "family not served");
+    }
+  }
+  const { primary } = facts.nodeIPs;
+  if (failures.has(primary)) throw new Error(`mode ${config.mode} cannot run: ${failures.get(primary)}`);
+  return working;
+}
+
+function newBackend({ config, facts, logger }: FamilyContext, family: IpFamily): Backend {
+  const nodeFacts = () => facts.now(family);
+  const backend = createBackend(config.mode, { config, family, logger, nodeFacts });
+  if (backend === undefined) throw new Error(`mode ${config.mode} is not in this version`);
+  return backend;
+}
+
+export interface FamilyOptions extends FamilyContext {
+  readonly backend: Backend;
+  readonly store: Store;
+  readonly health: ProxyHealth;
+  readonly metrics: ProxyMetrics;
+  readonly events: EventRecorder;
+}
+
+export class Family {
+  readonly loop: FamilyLoop;
+  readonly #serviceHealth: ServiceHealthServers;
+
+  /** Nothing runs before `loop.start()`. */
+  constructor(options: FamilyOptions) {
+    this.#serviceHealth = serviceHealthOf(options);
+    this.loop = loopOf(options, this.#serviceHealth);
+  }
+
+  /** Ends the loop and closes the servers; the rules stay in the kernel. */
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await this.#serviceHealth.close();
+  }
+}
+
+function serviceHealthOf({ backend, facts, health, events, logger }: FamilyOptions): ServiceHealthServers {
+  const { family } = backend;
+  const onListenFailure = (key: ServiceKey, port: number, error: Error): void => {
+    const [namespace = "", name = ""] = key.split("/");
+    events.record({
+      regarding: { kind: "Service", namespace, name },
+      type: "Warning",
+      reason: "FailedToStartServiceHealthcheck",
+      action: "Listen",
+      note: `health check port ${port} (${family}): ${error.message}`,
+    });
+  };
+  return new ServiceHealthServers({
+    family,
+    addresses: () => facts.nodePortAddresses(family),
+    isHealthy: () => health.report().healthy,
+    onListenFailure,
+    logger,
+  });
+}
+
+function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): FamilyLoop {
+  const { backend, config, nodeName, store, health, metrics, events, logger } = options;
+  const observer = new SyncReporter({
+    metrics,
+    health,
+    serviceHealth,
+    events,
+    flows: { list: listUdpFlows, delete: deleteUdpFlows },
+    localAddresses: async (family) => (await listAddresses()).local[family],
+    logger,
+  });
+  return new FamilyLoop({
+    backend,
+    resolve: createResolver(store, backend.family, nodeName, {
+      preferSameNode: config.featureGates.PreferSameTrafficDistribution !== false,
+    }),
+    keys: () => store.serviceKeys(),
+    minSyncPeriodMs: config.minSyncPeriodMs,
+    burst: SYNC_BURST,
+    syncPeriodMs: config.syncPeriodMs,
+    observer,
+    logger,
+    clock: systemClock,
+  });
+}
