@@ -19,7 +19,7 @@ async function followTwo(daemon: DaemonTests) {
   await daemon.follow(server);
   await daemon.expectAnswer(changing, "p1");
   await daemon.expectAnswer(kept, "p1");
-  await daemon.eventually(() => expect(server.watches).toHaveLength(3));
+  await daemon.eventually(() => expect(server.watches).toHaveLength(daemon.watches));
   return { server, changing, kept };
 }
 
@@ -81,12 +81,12 @@ describeDaemonInModes("changes on the API server", (daemon) => {
     [
       "watches that are dropped, then refused with status 500",
       (server) => {
-        server.faults.add({ verb: "watch", times: 3, fault: { status: 500 } });
+        server.faults.add({ verb: "watch", times: daemon.watches, fault: { status: 500 } });
         for (const each of server.watches) each.drop();
       },
       () =>
         daemon.eventually(async () => {
-          expect(await daemon.metric("rest_client_requests_total", { code: "500" })).toBe(3);
+          expect(await daemon.metric("rest_client_requests_total", { code: "500" })).toBe(daemon.watches);
         }),
     ],
     [

@@ -216,6 +216,8 @@ describeNftables("connections during changes", () => {
         await backend.sync([[`test/s${service}`, portsOf(family, service, after)]]);
       }
       const committedMs = monotonicMs();
+      // A commit does not let go of the thread; traffic has to be told to go on.
+      await delay(1);
       for (const { name } of before) if (!named(after, name)) absences.removed(name, committedMs);
     }
     const seconds = (monotonicMs() - startedMs) / 1000;

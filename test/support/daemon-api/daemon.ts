@@ -36,6 +36,11 @@ export class DaemonTests {
     this.mode = mode;
   }
 
+  /** Kinds that the daemon follows: Node, Service and EndpointSlice; in nftables mode ServiceCIDR as well. */
+  get watches(): number {
+    return this.mode === "nftables" ? 4 : 3;
+  }
+
   get bed(): Testbed {
     if (this.#bed === undefined) throw new Error("not set up yet");
     return this.#bed;

@@ -3,7 +3,7 @@ import { probeOnce } from "./agent-probe.ts";
 import type { Attempt, TrafficRequest } from "./agent-protocol.ts";
 import { monotonicMs } from "./monotonic.ts";
 
-/** Source ports of UDP attempts, one after the other: the kernel knows a flow again for a while. */
+/** Source ports, one after the other: the kernel knows a flow again for a while. */
 const FIRST_SOURCE_PORT = 10_000;
 const SOURCE_PORTS = 50_000;
 let lastSourcePort = 0;
@@ -19,9 +19,9 @@ export async function traffic(request: TrafficRequest): Promise<Attempt[]> {
       const target = next++ % targets.length;
       const to = targets[target];
       if (to === undefined) return;
-      const source = to.protocol === "UDP" ? { sourcePort: nextSourcePort() } : {};
+      const sourcePort = nextSourcePort();
       const startedMs = monotonicMs();
-      const outcome = await probeOnce({ op: "probe", ...to, ...source, count: 1, timeoutMs });
+      const outcome = await probeOnce({ op: "probe", ...to, sourcePort, count: 1, timeoutMs });
       attempts.push({ target, startedMs, endedMs: monotonicMs(), outcome });
     }
   };
