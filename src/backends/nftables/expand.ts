@@ -18,10 +18,15 @@ export function ringGroup(route: Route, affinity: boolean): string {
 const RINGS = new Map(
   ROUTES.flatMap((route) =>
     [false, true].map(
-      (affinity) => [ringGroup(route, affinity), { names: routeNames(route), affinity }] as const,
+      (affinity) => [ringGroup(route, affinity), { route, names: routeNames(route), affinity }] as const,
     ),
   ),
 );
+
+/** The route whose endpoints a claim is on; undefined for another claim. */
+export function ringOf({ set }: { readonly set: string }): Route | undefined {
+  return RINGS.get(set)?.route;
+}
 
 /** Bytes of an address of the family. */
 type AddressBytes = 4 | 16;

@@ -1,9 +1,8 @@
-/** Whether the kernel can do what the table needs, found out by making it under another name and removing it at once. */
+/** Whether the kernel can do what the table needs, found out by a transaction that makes it and is never committed. */
 import { release } from "node:os";
 import type { IpFamily } from "../../model/types.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
-import { BatchError, commit } from "../../netlink/nftables/batch.ts";
-import { deleteTable } from "../../netlink/nftables/objects.ts";
+import { BatchError, check } from "../../netlink/nftables/batch.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { BackendError } from "../backend.ts";
 import { baseRequests, chainRequests } from "./base-table.ts";
@@ -16,7 +15,7 @@ const OLDEST = { major: 5, minor: 13 };
 /** Upstream's way out for kernels with features of later ones. */
 const SKIP_CHECK = "KUBE_PROXY_NFTABLES_SKIP_KERNEL_VERSION_CHECK";
 
-/** Throws a BackendError that says what is missing. Nothing is left in the kernel, and no packet meets the trial. */
+/** Throws a BackendError that says what is missing. Nothing changes in the kernel. */
 export function probeKernel(socket: NetlinkSocket, family: IpFamily): void {
   if (!process.env[SKIP_CHECK] && isOlder(release())) {
     const wanted = `Linux ${OLDEST.major}.${OLDEST.minor}`;
@@ -40,7 +39,11 @@ export function probeKernel(socket: NetlinkSocket, family: IpFamily): void {
       trial.push({ what: "rules of session affinity (dynset)", request });
   }
   try {
-    commit(socket, "try nf_tables", [...trial.map(({ request }) => request), deleteTable(table)]);
+    check(
+      socket,
+      "try nf_tables",
+      trial.map(({ request }) => request),
+    );
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
     const refused = error instanceof BatchError ? trial[error.request]?.what : undefined;

@@ -1,8 +1,10 @@
 /** What the table holds of every Service: the memory against which changes are compared. Pure. */
 import type { ServiceKey, ServicePort } from "../../model/types.ts";
 import type { PortConnections } from "../backend.ts";
+import { address, cidrRange } from "./bytes.ts";
 import { type Claim, type ClaimChange, Claims } from "./claims.ts";
 import { compileService, type Destination, destinations } from "./compile-service.ts";
+import { SERVICE_CIDRS } from "./expand.ts";
 import type { Ring } from "./layout.ts";
 import * as layout from "./layout.ts";
 import type { TableOptions } from "./options.ts";
@@ -24,7 +26,10 @@ interface Applied {
 const NOTHING: Applied = { claims: [], rings: new Map(), counted: [] };
 
 /** Slots that a ring had before, wherever that is known from. */
-export type PreviousSlots = (ring: Ring, destinations: readonly Destination[]) => readonly string[];
+export type PreviousSlots = (
+  ring: Ring,
+  destinations: readonly Pick<Destination, "way" | "key">[],
+) => readonly string[];
 
 /** Owner of what no Service owns; sorts before every Service. */
 const TABLE_ITSELF = "";
@@ -38,13 +43,20 @@ export class ServiceState {
     this.#options = options;
   }
 
-  /** Takes what does not depend on any Service. */
-  setTableClaims(claims: readonly Claim[]): void {
+  /** Takes what belongs in the table whatever Services there are. */
+  setTableClaims(): void {
+    const { nodePortAddresses, serviceCIDRs } = this.#options;
+    const claims = [
+      ...nodePortAddresses.map((ip) => ({ set: "nodeport-ips", key: address(ip), value: "" })),
+      ...serviceCIDRs
+        .map(cidrRange)
+        .map(({ first, last }) => ({ set: SERVICE_CIDRS, key: first, value: last })),
+    ];
     this.#replace(TABLE_ITSELF, { ...NOTHING, claims });
   }
 
   /** Takes the new state of a Service. Throws a RangeError, with nothing taken, on what cannot be compiled. */
-  set(key: ServiceKey, ports: readonly ServicePort[], previous: PreviousSlots = this.#slotsOf(key)): void {
+  set(key: ServiceKey, ports: readonly ServicePort[], previous: PreviousSlots): void {
     const rings = new Map<string, string>();
     const claims = compileService(ports, this.#options, (ring, to, wanted) => {
       const slots = arrange(previous(ring, to), wanted);
@@ -73,6 +85,11 @@ export class ServiceState {
     }
   }
 
+  /** All claims that count. */
+  *effectiveClaims(): Generator<Claim> {
+    for (const key of this.#applied.keys()) yield* this.effective(key);
+  }
+
   /** Every service port with the elements that count for it. */
   *counted(): Generator<Counted> {
     for (const [key, { counted }] of this.#applied) {
@@ -81,7 +98,8 @@ export class ServiceState {
     }
   }
 
-  #slotsOf(key: ServiceKey): PreviousSlots {
+  /** The slots of a Service's rings. */
+  slotsOf(key: ServiceKey): PreviousSlots {
     const { rings } = this.#applied.get(key) ?? NOTHING;
     const width = this.#options.family === "IPv4" ? 8 : 20;
     return (ring, to) => split(rings.get(ringKey(ring, to)) ?? "", width);
@@ -105,7 +123,7 @@ function nameOf({ set, key }: Claim): string {
   return `${set} ${key}`;
 }
 
-function ringKey(ring: Ring, [first]: readonly Destination[]): string {
+function ringKey(ring: Ring, [first]: readonly Pick<Destination, "key">[]): string {
   return `${ring} ${first?.key}`;
 }
 

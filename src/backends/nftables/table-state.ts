@@ -27,9 +27,16 @@ export interface TableState {
   readonly mismatch: string | undefined;
   /** By set; empty when the table is not to be kept. */
   readonly elements: Elements;
+  /** Numbers of elements of the maps of endpoints that were not read. */
+  readonly unread: ReadonlyMap<string, number>;
   /** Chains made for what some Services need. */
   readonly chains: ReadonlySet<string>;
 }
+
+/** Maps that may be big, and that need not be read (see kernel-rings.ts). */
+const ENDPOINTS: ReadonlySet<string> = new Set(
+  layout.ROUTES.map((route) => layout.routeNames(route).endpoints),
+);
 
 /** Reads the table in one consistent state. Throws a NetlinkError. */
 export function readTable(socket: NetlinkSocket, options: RuleOptions): Promise<TableState> {
@@ -41,6 +48,7 @@ export function readTable(socket: NetlinkSocket, options: RuleOptions): Promise<
       generation,
       exists: info !== undefined,
       elements: new Map(),
+      unread: new Map<string, number>(),
       chains: new Set<string>(),
     };
     if (info === undefined) return { ...nothing, mismatch: "there is no table" };
@@ -52,12 +60,16 @@ export function readTable(socket: NetlinkSocket, options: RuleOptions): Promise<
     const mismatch = compareSets(sets, options) ?? (await compareChains(socket, table, chains, options));
     if (mismatch !== undefined) return { ...nothing, mismatch };
     const elements: Elements = new Map();
-    for (const set of sets) {
+    const unread = new Map<string, number>();
+    for (const { name, flags, count } of sets) {
       // What packets fill is not ours to keep in order.
-      if ((set.flags & NFT_SET_EVAL) === 0) elements.set(set.name, await readElements(socket, table, set));
+      if ((flags & NFT_SET_EVAL) !== 0) continue;
+      if (count === 0) elements.set(name, new Map());
+      else if (ENDPOINTS.has(name) && count !== undefined) unread.set(name, count);
+      else elements.set(name, await readElements(socket, table, name));
     }
     const extra = chains.map(({ name }) => name).filter((name) => extraChain(name, options) !== undefined);
-    return { ...nothing, mismatch: undefined, elements, chains: new Set(extra) };
+    return { ...nothing, mismatch: undefined, elements, unread, chains: new Set(extra) };
   });
 }
 
@@ -107,13 +119,13 @@ export function extraChain(name: string, options: RuleOptions): Chain | undefine
   return affinity && affinityChain(options, affinity.route, affinity.seconds);
 }
 
-async function readElements(
+/** All elements of a set. Throws EINTR if somebody changed any table meanwhile. */
+export async function readElements(
   socket: NetlinkSocket,
   table: TableRef,
-  { name, count }: SetInfo,
+  name: string,
 ): Promise<Map<string, string>> {
   const elements = new Map<string, string>();
-  if (count === 0) return elements;
   for await (const reader of dumpElements(socket, table, name)) {
     while (reader.next()) elements.set(elementKey(name, reader), elementValue(reader));
   }

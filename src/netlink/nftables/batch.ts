@@ -35,7 +35,7 @@ export function openNftables(): NetlinkSocket {
 /**
  * Commits requests as one transaction. With a `generation`, only if no other change was made to any table since the
  * ruleset had that number; else it throws ERESTART. Throws a BatchError that starts with `operation`, after which
- * nothing has changed.
+ * nothing has changed. A transaction that changes nothing makes no new generation.
  */
 export function commit(
   socket: NetlinkSocket,
@@ -43,21 +43,51 @@ export function commit(
   requests: readonly NetlinkRequest[],
   generation?: number,
 ): void {
-  if (requests.length === 0) return;
+  const [failure] = tryCommit(socket, operation, requests, generation);
+  if (failure !== undefined) throw failure;
+}
+
+/** As `commit`, but returns everything that the kernel refused; nothing has changed unless the list is empty. */
+export function tryCommit(
+  socket: NetlinkSocket,
+  operation: string,
+  requests: readonly NetlinkRequest[],
+  generation?: number,
+): BatchError[] {
+  if (requests.length === 0) return [];
+  return exchange(
+    socket,
+    operation,
+    requests,
+    [mark(p.NFNL_MSG_BATCH_BEGIN, generation)],
+    [mark(p.NFNL_MSG_BATCH_END, undefined)],
+  );
+}
+
+/** Lets the kernel check requests as one transaction that it then drops, since its end is missing. Throws a BatchError. */
+export function check(socket: NetlinkSocket, operation: string, requests: readonly NetlinkRequest[]): void {
+  const [failure] = exchange(socket, operation, requests, [mark(p.NFNL_MSG_BATCH_BEGIN, undefined)], []);
+  if (failure !== undefined) throw failure;
+}
+
+function exchange(
+  socket: NetlinkSocket,
+  operation: string,
+  requests: readonly NetlinkRequest[],
+  begin: readonly NetlinkRequest[],
+  end: readonly NetlinkRequest[],
+): BatchError[] {
   const last = requests.length - 1;
   // One acknowledgement proves that the kernel has nf_tables at all; the rest speaks only when refused.
   const batch = requests.map((request, i) =>
     i === last ? { ...request, flags: request.flags | NLM_F_ACK } : request,
   );
-  const replies = socket.exchange([
-    mark(p.NFNL_MSG_BATCH_BEGIN, generation),
-    ...batch,
-    mark(p.NFNL_MSG_BATCH_END, undefined),
-  ]);
-  for (const [i, { status }] of replies.entries()) {
-    // In front of the requests there is the mark of the beginning.
-    if (status !== undefined && status.errno !== 0) throw new BatchError(operation, status, i - 1);
+  const failures: BatchError[] = [];
+  for (const [i, { status }] of socket.exchange([...begin, ...batch, ...end]).entries()) {
+    if (status !== undefined && status.errno !== 0)
+      failures.push(new BatchError(operation, status, i - begin.length));
   }
+  return failures;
 }
 
 /** Begin and end of a batch carry the subsystem as resource id, in network order. */

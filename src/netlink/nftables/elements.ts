@@ -1,6 +1,9 @@
 /** Requests that add and remove elements of sets and maps, many in one message. */
 import type { AttributeWriter } from "../attributes.ts";
+import { isNetlinkError } from "../errors.ts";
 import { type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../messages.ts";
+import type { NetlinkSocket } from "../socket.ts";
+import { ElementReader } from "./dump-elements.ts";
 import { type Verdict, writeVerdict } from "./expressions.ts";
 import { type TableRef, tableWriter } from "./objects.ts";
 import * as p from "./protocol.ts";
@@ -19,6 +22,8 @@ export interface SetElement {
 
 /** A list is one attribute, which may have 64 KiB at most. */
 const LIST_BYTES = 60_000;
+/** Answers to so many fit a receive buffer of the default size. */
+const KEYS_PER_REQUEST = 100;
 /** More than one element ever takes besides its key and value. */
 const ELEMENT_OVERHEAD = 64;
 
@@ -43,6 +48,34 @@ export function deleteElements(
   elements: Iterable<SetElement>,
 ): NetlinkRequest[] {
   return messages(p.NFT_MSG_DELSETELEM, 0, table, set, elements);
+}
+
+/**
+ * Reads elements of a map by their keys: quick for some hundreds, each of which comes back in a datagram of its own.
+ * Undefined if one does not exist. Throws a NetlinkError.
+ */
+export function getElements(
+  socket: NetlinkSocket,
+  table: TableRef,
+  set: string,
+  keys: readonly string[],
+): Map<string, string> | undefined {
+  const found = new Map<string, string>();
+  for (let start = 0; start < keys.length; start += KEYS_PER_REQUEST) {
+    const part = keys.slice(start, start + KEYS_PER_REQUEST).map((key) => ({ key }));
+    try {
+      for (const request of messages(p.NFT_MSG_GETSETELEM, 0, table, set, part)) {
+        for (const { payload } of socket.request(`read elements of ${set}`, request)) {
+          const reader = new ElementReader(payload);
+          while (reader.next()) found.set(reader.key(), reader.data() ?? "");
+        }
+      }
+    } catch (error) {
+      if (isNetlinkError(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+  return found;
 }
 
 /** Removes every element of a set. */
