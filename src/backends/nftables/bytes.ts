@@ -1,4 +1,5 @@
 /** Keys and values of elements as the kernel has them: bytes in a latin1 string, every part padded to four. */
+import { isIPv4 } from "node:net";
 import type { Protocol } from "../../model/types.ts";
 import { encodeAddress } from "../../netlink/inet.ts";
 
@@ -7,7 +8,24 @@ const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, 
 
 /** An IP address: 4 or 16 bytes in network order. Throws a RangeError on any other text. */
 export function address(ip: string): string {
-  return encodeAddress(ip).toString("latin1");
+  return isIPv4(ip) ? ipv4(ip) : encodeAddress(ip).toString("latin1");
+}
+
+/** Quarter of a million times in a big cluster: without lists in between. */
+function ipv4(ip: string): string {
+  let bytes = 0;
+  let part = 0;
+  for (let i = 0; i < ip.length; i++) {
+    const digit = ip.charCodeAt(i) - 0x30;
+    // The dot is the only other character of an address.
+    if (digit >= 0) part = part * 10 + digit;
+    else {
+      bytes = (bytes << 8) | part;
+      part = 0;
+    }
+  }
+  bytes = (bytes << 8) | part;
+  return String.fromCharCode(bytes >>> 24, (bytes >> 16) & 0xff, (bytes >> 8) & 0xff, bytes & 0xff);
 }
 
 /** A port: two bytes in network order and padding. */

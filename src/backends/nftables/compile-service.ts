@@ -3,7 +3,7 @@ import { contains } from "../../model/address.ts";
 import type { Endpoint, ServicePort } from "../../model/types.ts";
 import { address, cidrRange, nodePortKey, port as portBytes, u32, vipKey } from "./bytes.ts";
 import type { Claim } from "./claims.ts";
-import { FIREWALL, ringGroup } from "./expand.ts";
+import { FIREWALL, ringGroup, ringValue } from "./expand.ts";
 import * as layout from "./layout.ts";
 import type { TableOptions } from "./options.ts";
 
@@ -100,7 +100,7 @@ function claimDestination(
   claims.push({ set: layout.servicesMap(way), key, value: u32(flags | (affinity ? layout.AFFINITY : 0)) });
   for (const ring of used) {
     const route = { way, ring };
-    claims.push({ set: ringGroup(route, affinity), key, value: rings[ring] });
+    claims.push({ set: ringGroup(route), key, value: ringValue(rings[ring], affinity) });
     if (affinity)
       claims.push({
         set: layout.routeNames(route).affinityServices,

@@ -10,22 +10,27 @@ export const FIREWALL = "firewall";
 /** Claims on a CIDR of Services: the value is its last address. */
 export const SERVICE_CIDRS = "service-cidrs";
 
-/** Claims on the endpoints behind an address or node port: the value is the joined ring. */
-export function ringGroup(route: Route, affinity: boolean): string {
-  return `${routeNames(route).endpoints}${affinity ? " with affinity" : ""}`;
+/**
+ * Claims on the endpoints behind an address or node port: see `ringValue`. With and without affinity they are one group,
+ * as of two Services that name the same address only one has it.
+ */
+export function ringGroup(route: Route): string {
+  return routeNames(route).endpoints;
 }
 
-const RINGS = new Map(
-  ROUTES.flatMap((route) =>
-    [false, true].map(
-      (affinity) => [ringGroup(route, affinity), { route, names: routeNames(route), affinity }] as const,
-    ),
-  ),
-);
+/** Endpoints have a multiple of four bytes, so that the length tells whether there is a mark behind them. */
+const AFFINITY_MARK = "+";
+
+/** The value of a claim on endpoints: the joined ring, marked if clients are pinned. */
+export function ringValue(joined: string, affinity: boolean): string {
+  return affinity ? joined + AFFINITY_MARK : joined;
+}
+
+const RINGS = new Map(ROUTES.map((route) => [ringGroup(route), route]));
 
 /** The route whose endpoints a claim is on; undefined for another claim. */
 export function ringOf({ set }: { readonly set: string }): Route | undefined {
-  return RINGS.get(set)?.route;
+  return RINGS.get(set);
 }
 
 /** Bytes of an address of the family. */
@@ -34,34 +39,60 @@ type AddressBytes = 4 | 16;
 /** The elements that a changed claim changes. */
 export function* expand(change: ClaimChange, addressBytes: AddressBytes): Generator<ElementChange> {
   const { set, key, before, after } = change;
-  const ring = RINGS.get(set);
-  if (ring !== undefined) {
-    const width = addressBytes + 4;
-    yield* expandCount(ring.names.counts, key, count(before, width), count(after, width));
-    if (ring.affinity) yield* expandTags(ring.names, change, width);
-    else yield* expandSlots(ring.names.endpoints, change, width);
+  const route = RINGS.get(set);
+  if (route !== undefined) {
+    yield* expandRing(route, change, addressBytes + 4);
   } else if (set === FIREWALL) {
     if (before === undefined || after === undefined)
       yield { set: "firewall-ips", key, before: presence(before), after: presence(after) };
     yield* expandRanges(change, addressBytes);
   } else if (set === SERVICE_CIDRS) {
-    yield { set, key: key + INTERVAL_START, before: presence(before), after: presence(after) };
-    const end = next(before ?? after ?? "");
-    // An interval up to the last address of all has no end.
-    if (end !== undefined)
-      yield { set, key: end + INTERVAL_END, before: presence(before), after: presence(after) };
+    yield* expandCidr(change);
   } else {
     yield change;
   }
+}
+
+function* expandCidr({ set, key, before, after }: ClaimChange): Generator<ElementChange> {
+  if (before === undefined || after === undefined)
+    yield { set, key: key + INTERVAL_START, before: presence(before), after: presence(after) };
+  // An interval up to the last address of all has no end.
+  const [old, now] = [before && next(before), after && next(after)];
+  if (old !== undefined && old !== now) yield { set, key: old + INTERVAL_END, before: "", after: undefined };
+  if (now !== undefined && now !== old) yield { set, key: now + INTERVAL_END, before: undefined, after: "" };
 }
 
 function presence(value: string | undefined): string | undefined {
   return value === undefined ? undefined : "";
 }
 
-function count(joined: string | undefined, width: number): string | undefined {
-  return joined === undefined ? undefined : u32(joined.length / width);
+/** `width` is the length of an endpoint. */
+function* expandRing(
+  route: Route,
+  { key, before, after }: ClaimChange,
+  width: number,
+): Generator<ElementChange> {
+  const names = routeNames(route);
+  const [old, now] = [readRing(before), readRing(after)];
+  const count = ({ slots, tagged }: typeof old): string => u32((slots ?? tagged ?? "").length / width);
+  const counts = { before: before && count(old), after: after && count(now) };
+  yield* expandCount(names.counts, key, counts.before, counts.after);
+  yield* expandSlots(names.endpoints, { key, before: old.slots, after: now.slots }, width);
+  yield* expandTags(names, { key, before: old.tagged, after: now.tagged }, width);
 }
+
+/** A ring without affinity, or one with. */
+function readRing(value: string | undefined): {
+  readonly slots: string | undefined;
+  readonly tagged: string | undefined;
+} {
+  return value !== undefined && value.length % 4 !== 0
+    ? { slots: undefined, tagged: value.slice(0, -AFFINITY_MARK.length) }
+    : { slots: value, tagged: undefined };
+}
+
+/** Rings before and after, joined. */
+type RingChange = Pick<ClaimChange, "key" | "before" | "after">;
 
 function* expandCount(
   set: string,
@@ -74,7 +105,7 @@ function* expandCount(
 
 function* expandSlots(
   set: string,
-  { key, before = "", after = "" }: ClaimChange,
+  { key, before = "", after = "" }: RingChange,
   width: number,
 ): Generator<ElementChange> {
   const end = Math.max(before.length, after.length);
@@ -88,7 +119,7 @@ function* expandSlots(
 /** Index to tag, and tag to endpoint. */
 function* expandTags(
   names: { readonly affinityTags: string; readonly affinityEndpoints: string },
-  { key, before = "", after = "" }: ClaimChange,
+  { key, before = "", after = "" }: RingChange,
   width: number,
 ): Generator<ElementChange> {
   const old = tagged(before, width);

@@ -4,7 +4,6 @@ import type { Logger } from "../../logging/logger.ts";
 import type { IpFamily, ServiceKey } from "../../model/types.ts";
 import { isNetlinkError, NetlinkError } from "../../netlink/errors.ts";
 import { commit, openNftables } from "../../netlink/nftables/batch.ts";
-import { NftMonitor } from "../../netlink/nftables/monitor.ts";
 import { deleteTable } from "../../netlink/nftables/objects.ts";
 import { listSets } from "../../netlink/nftables/read.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
@@ -18,15 +17,15 @@ import {
 import { readCounters } from "./counters.ts";
 import { INTERVAL_SETS, RANGE_SETS } from "./element-change.ts";
 import { expand } from "./expand.ts";
+import { Follower, withoutFollowers } from "./follower.ts";
 import { fullPass } from "./full-pass.ts";
-import { tableOf } from "./layout.ts";
+import { DRAW, tableOf } from "./layout.ts";
 import type { TableOptions } from "./options.ts";
 import { probeKernel } from "./probe.ts";
 import type { PreviousSlots, ServiceState } from "./service-state.ts";
 import type { TableWriter } from "./table-writer.ts";
 
-/** Looks for notifications of foreign changes; a repair shall be done within a second. */
-const MONITOR_PERIOD_MS = 200;
+const UNCOUNTED: ReadonlySet<string> = new Set([...INTERVAL_SETS, ...RANGE_SETS, DRAW]);
 /** How often a pass begins anew because somebody else changed some table meanwhile, before it stops to look. */
 const GUARDED_ATTEMPTS = 4;
 
@@ -53,7 +52,7 @@ export class NftablesBackend implements Backend {
   readonly #logger: Logger;
   readonly #table;
   #socket: NetlinkSocket | undefined;
-  #monitor: NftMonitor | undefined;
+  #follower: Follower | undefined;
   #known: Known | undefined;
   /** What was known before a failure: no longer true, but a good guess. */
   #guess: ServiceState | undefined;
@@ -94,18 +93,16 @@ export class NftablesBackend implements Backend {
   async resync(all: Iterable<ServiceChange>): Promise<SyncResult> {
     const options = await this.#makeOptions();
     this.#known = undefined;
-    // Notifications of so many changes of our own would double the time that the kernel takes for them.
-    this.#monitor?.pause();
-    try {
-      const { state, writer, written, phases } = await this.#fullPass(all, options);
-      this.#known = { state, writer };
-      this.#guess = state;
-      return this.#result(true, phases, written, writer);
-    } catch (error) {
-      throw transactionError(error);
-    } finally {
-      this.#monitor?.resume();
-    }
+    return withoutFollowers(async () => {
+      try {
+        const { state, writer, written, phases } = await this.#fullPass(all, options);
+        this.#known = { state, writer };
+        this.#guess = state;
+        return this.#result(true, phases, written, writer);
+      } catch (error) {
+        throw transactionError(error);
+      }
+    });
   }
 
   async #fullPass(all: Iterable<ServiceChange>, options: TableOptions): ReturnType<typeof fullPass> {
@@ -135,44 +132,40 @@ export class NftablesBackend implements Backend {
   }
 
   async checkDrift(): Promise<string | undefined> {
-    this.#monitor?.poll();
+    this.#follower?.poll();
+    return this.#look();
+  }
+
+  /** Compares numbers of elements: quick, and enough to find what no notification told of. */
+  async #look(): Promise<string | undefined> {
+    // A socket of its own: it may be looked at while something is written.
+    using socket = openNftables();
+    const sets = await listSets(socket, this.#table);
     if (this.#known === undefined) return undefined;
-    const sets = await listSets(this.#open(), this.#table);
-    if (sets.length === 0) return `table ${this.#table.family} ${this.#table.name} is gone or empty`;
     const { sizes } = this.#known.writer;
+    if (sets.length === 0) return `table ${this.#table.family} ${this.#table.name} is gone or empty`;
     for (const { name, count } of sets) {
-      const wanted = sizes.get(name);
-      // What packets fill changes by itself; intervals are counted in halves.
-      if (count === undefined || wanted === undefined || INTERVAL_SETS.has(name) || RANGE_SETS.has(name))
-        continue;
+      const wanted = sizes.get(name) ?? 0;
+      // What packets fill changes by itself; chains are not counted; of intervals the kernel counts halves.
+      if (count === undefined || UNCOUNTED.has(name) || name.endsWith("affinity-clients")) continue;
       if (count !== wanted) return `set ${name} has ${count} elements instead of ${wanted}`;
     }
     return undefined;
   }
 
   watchDrift(onDrift: (what: string) => void): () => void {
-    const { family, name } = this.#table;
-    const monitor = new NftMonitor({
+    const follower = new Follower({
       table: this.#table,
       isOwn: (portId) => portId === this.#socket?.portId,
-      onChange: ({ process, what }) => onDrift(`process ${process.pid} (${process.name}): ${what}`),
-      onOverflow: () => onDrift(`notifications about table ${family} ${name} were lost`),
+      onDrift,
+      look: () => this.#look(),
+      logger: this.#logger,
     });
-    this.#monitor = monitor;
-    const timer = setInterval(() => this.#poll(monitor), MONITOR_PERIOD_MS);
+    this.#follower = follower;
     return () => {
-      clearInterval(timer);
-      this.#monitor = undefined;
-      monitor.close();
+      this.#follower = undefined;
+      follower.close();
     };
-  }
-
-  #poll(monitor: NftMonitor): void {
-    try {
-      monitor.poll();
-    } catch (error) {
-      this.#logger.warn({ err: error, family: this.family }, "cannot follow changes of nf_tables");
-    }
   }
 
   async cleanup(): Promise<void> {
