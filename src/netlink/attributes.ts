@@ -11,7 +11,7 @@
  */
 
 const HEADER_BYTES = 4;
-const NLA_F_NESTED = 0x8000;
+export const NLA_F_NESTED = 0x8000;
 /** NLA_TYPE_MASK: the two upper bits are the nested and byte-order flags. */
 const TYPE_MASK = 0x3fff;
 const MAX_LENGTH = 0xffff;
@@ -75,13 +75,6 @@ export class AttributeWriter {
   bytes(type: number, value: Uint8Array): this {
     const at = this.#open(type, value.length);
     this.#buffer.set(value, at);
-    return this;
-  }
-
-  /** Bytes given as a string with one character (U+0000 to U+00FF) for each. */
-  latin1(type: number, value: string): this {
-    const at = this.#open(type, value.length);
-    this.#buffer.write(value, at, "latin1");
     return this;
   }
 

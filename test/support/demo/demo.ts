@@ -8,6 +8,7 @@ import type { KubeProxy, ProxyOptions } from "../testbed/proxy.ts";
 import { missingForTestbed, type Probe, Testbed } from "../testbed/testbed.ts";
 import { readDemoManifests, withoutAddresses } from "./manifests.ts";
 import { bars, heading, say } from "./report.ts";
+import { elementsOf, rulesOf } from "./table.ts";
 
 const PODS = ["p1", "p2", "p3"] as const satisfies readonly PodName[];
 const LEAVING = "p2";
@@ -94,6 +95,11 @@ async function show(bed: Testbed, mode: ProxyOptions["mode"]): Promise<void> {
   const proxy = await bed.startProxy({ mode, files: manifests });
   await proxy.waitFor("all Services to answer", () => answeredEverywhere(bed));
   say(`After ${elapsed(startedMs)} every Service answers.`);
+  if (mode === "nftables") {
+    await showElements(proxy);
+    say("The rules that look there, the same for every Service (docs/nftables.md explains them):");
+    for (const line of await rulesOf(proxy, "pick")) say(`  ${line}`);
+  }
 
   heading(`${REQUESTS} requests on each way in: which pod answers how often`);
   await measure(bed, proxy, PODS);
@@ -107,6 +113,7 @@ async function show(bed: Testbed, mode: ProxyOptions["mode"]): Promise<void> {
   }
   await proxy.waitFor(`${LEAVING} to get no more requests`, () => nobodyMeets(bed, LEAVING));
   say(`After ${elapsed(editedMs)} no new request reaches ${LEAVING}, though it would still answer.`);
+  if (mode === "nftables") await showElements(proxy);
 
   heading("The same requests again: the other pods share the work");
   await measure(
@@ -114,6 +121,15 @@ async function show(bed: Testbed, mode: ProxyOptions["mode"]): Promise<void> {
     proxy,
     PODS.filter((pod) => pod !== LEAVING),
   );
+}
+
+/** What nftables mode has of the Service that the first route leads to. */
+async function showElements(proxy: KubeProxy): Promise<void> {
+  const [shown] = ROUTES;
+  if (!shown) return;
+  say(`What the kernel's table \`ip kube-proxy\` has of ${shown.host}:${shown.port}`);
+  const key = `${shown.host} . ${shown.protocol.toLowerCase()} . ${shown.port}`;
+  for (const { map, element } of await elementsOf(proxy, key)) say(`  ${map.padEnd(16)} ${element}`);
 }
 
 async function answeredEverywhere(bed: Testbed): Promise<boolean> {
