@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "../../logging/logger.ts";
 import type { ServiceKey } from "../../model/types.ts";
+import { isNetlinkError } from "../../netlink/errors.ts";
 import { deleteTable } from "../../netlink/nftables/objects.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import type { ServiceChange } from "../backend.ts";
@@ -21,6 +22,9 @@ import { TableWriter, type WriteOptions } from "./table-writer.ts";
 /** Elements in one commit: some 30 ms, during which the kernel lets nobody else change its rules. */
 const ELEMENTS_PER_COMMIT = 20_000;
 
+/** How often a pass reads anew because somebody else changed some table meanwhile, before it writes nevertheless. */
+const GUARDED_ATTEMPTS = 4;
+
 export interface FullPassInput {
   readonly socket: NetlinkSocket;
   readonly all: Iterable<ServiceChange>;
@@ -29,8 +33,6 @@ export interface FullPassInput {
   readonly guess: ServiceState | undefined;
   /** Takes a Service into the state; deals with those that cannot be compiled. */
   readonly take: (state: ServiceState, change: ServiceChange, previous: PreviousSlots) => void;
-  /** Throw ERESTART when somebody else changed any table meanwhile. */
-  readonly guarded: boolean;
   readonly logger: Logger;
 }
 
@@ -46,25 +48,37 @@ export interface FullPassResult {
 /** Does it. Throws a NetlinkError, after which part of the difference may have been written. */
 export async function fullPass(input: FullPassInput): Promise<FullPassResult> {
   const { socket, options, guess } = input;
+  const width = options.family === "IPv4" ? 8 : 20;
   const started = performance.now();
   const state = new ServiceState(options);
   state.setTableClaims();
   for (const change of input.all) input.take(state, change, guess?.slotsOf(change[0]) ?? NO_SLOTS);
   const compiled = performance.now();
-  const kernel = await readTable(socket, options);
-  const width = options.family === "IPv4" ? 8 : 20;
-  const rings = await compareRings(socket, tableOf(options.family), kernel, state.effectiveClaims(), width);
-  adoptSlots(input, state, kernel.elements, rings);
-  state.takeChanges();
-  const read = performance.now();
-  const { writer, written } = await writeDifference(input, state, kernel, rings);
-  const seconds = (from: number, to: number): number => (to - from) / 1000;
-  const phases = {
-    compile: seconds(started, compiled),
-    read: seconds(compiled, read),
-    commit: seconds(read, performance.now()),
-  };
-  return { state, writer, written: written + rings.added, phases };
+  for (let attempt = 1; ; attempt++) {
+    const kernel = await readTable(socket, options);
+    const generation = attempt < GUARDED_ATTEMPTS ? kernel.generation : undefined;
+    try {
+      const wanted = state.effectiveClaims();
+      const rings = await compareRings(socket, tableOf(options.family), kernel, wanted, {
+        width,
+        generation,
+      });
+      adoptSlots(input, state, kernel.elements, rings);
+      state.takeChanges();
+      const read = performance.now();
+      const { writer, written } = await writeDifference(input, state, kernel, rings, generation);
+      const seconds = (from: number, to: number): number => (to - from) / 1000;
+      const phases = {
+        compile: seconds(started, compiled),
+        read: seconds(compiled, read),
+        commit: seconds(read, performance.now()),
+      };
+      return { state, writer, written: written + rings.added, phases };
+    } catch (error) {
+      // Somebody else committed something, to whatever table, after we had read: nothing has been written yet.
+      if (generation === undefined || !isNetlinkError(error, "ERESTART")) throw error;
+    }
+  }
 }
 
 const NO_SLOTS: PreviousSlots = () => [];
@@ -98,10 +112,11 @@ function adoptSlots(
  * Service by Service in transactions of bounded size. What is right stays untouched.
  */
 async function writeDifference(
-  { socket, options, guarded, logger }: FullPassInput,
+  { socket, options, logger }: FullPassInput,
   state: ServiceState,
   kernel: TableState,
   { right, sizes }: ComparedRings,
+  generation: number | undefined,
 ): Promise<{ readonly writer: TableWriter; readonly written: number }> {
   const { elements, exists, mismatch } = kernel;
   const read = Array.from(elements, ([set, { size }]) => [set, size] as const);
@@ -118,7 +133,7 @@ async function writeDifference(
   }
   let changes: ElementChange[] = [];
   let written = 0;
-  let first: WriteOptions = { head, atOnce, generation: guarded ? kernel.generation : undefined };
+  let first: WriteOptions = { head, atOnce, generation };
   const flush = (): void => {
     writer.write(changes, first);
     written += changes.length;

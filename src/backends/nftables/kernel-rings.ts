@@ -24,13 +24,20 @@ export interface ComparedRings {
   readonly added: number;
 }
 
+export interface CompareOptions {
+  /** Bytes of a slot. */
+  readonly width: number;
+  /** Number of the ruleset when the state was read; undefined = do not mind what changed since. */
+  readonly generation: number | undefined;
+}
+
 /** How a ring is named in ComparedRings. */
 export function ringName({ set, key }: Pick<Claim, "set" | "key">): string {
   return `${set} ${key}`;
 }
 
 /**
- * Compares the wanted rings (`width` bytes a slot) with the kernel's. Elements of the
+ * Compares the wanted rings with the kernel's. Elements of the
  * others are put into the table's state. Slots that are missing in the kernel may have been added. Throws a
  * NetlinkError, ERESTART if somebody changed any table since the state was read.
  */
@@ -39,7 +46,7 @@ export async function compareRings(
   table: TableRef,
   kernel: TableState,
   wanted: Iterable<Claim>,
-  width: number,
+  { width, generation }: CompareOptions,
 ): Promise<ComparedRings> {
   const right = new Set<string>();
   const sizes = new Map<string, number>();
@@ -52,7 +59,7 @@ export async function compareRings(
     const rings = (bySet.get(names.endpoints) ?? []).filter(
       ({ key, value }) => counts.get(key) === value.length / width,
     );
-    const others = assertRings(socket, table, kernel, rings, { counts, size, width });
+    const others = assertRings(socket, table, rings, { counts, size, width, generation });
     const elements = others && fetchRings(socket, table, names.endpoints, others, counts);
     kernel.elements.set(names.endpoints, elements ?? (await readElements(socket, table, names.endpoints)));
     if (elements === undefined) continue;
@@ -84,9 +91,8 @@ function total(counts: ReadonlyMap<string, number>): number {
 function assertRings(
   socket: NetlinkSocket,
   table: TableRef,
-  kernel: TableState,
   rings: readonly Claim[],
-  { counts, size, width }: { counts: ReadonlyMap<string, number>; size: number; width: number },
+  { counts, size, width, generation }: CompareOptions & { counts: ReadonlyMap<string, number>; size: number },
 ): ReadonlySet<string> | undefined {
   const sum = total(counts);
   // Elements that belong to no ring can only be found by reading all.
@@ -100,7 +106,7 @@ function assertRings(
       owners.push(key);
     }
   }
-  const failures = tryCommit(socket, "compare endpoints", requests, kernel.generation);
+  const failures = tryCommit(socket, "compare endpoints", requests, generation);
   const others = new Set(counts.keys());
   for (const { key } of rings) others.delete(key);
   for (const failure of failures) {

@@ -26,8 +26,6 @@ import type { PreviousSlots, ServiceState } from "./service-state.ts";
 import type { TableWriter } from "./table-writer.ts";
 
 const UNCOUNTED: ReadonlySet<string> = new Set([...INTERVAL_SETS, ...RANGE_SETS, DRAW]);
-/** How often a pass begins anew because somebody else changed some table meanwhile, before it stops to look. */
-const GUARDED_ATTEMPTS = 4;
 
 export interface NftablesBackendOptions {
   readonly family: IpFamily;
@@ -95,7 +93,16 @@ export class NftablesBackend implements Backend {
     this.#known = undefined;
     return withoutFollowers(async () => {
       try {
-        const { state, writer, written, phases } = await this.#fullPass(all, options);
+        this.#refused.clear();
+        const take = this.#take.bind(this);
+        const { state, writer, written, phases } = await fullPass({
+          socket: this.#open(),
+          all,
+          options,
+          guess: this.#guess,
+          take,
+          logger: this.#logger,
+        });
         this.#known = { state, writer };
         this.#guess = state;
         return this.#result(true, phases, written, writer);
@@ -103,20 +110,6 @@ export class NftablesBackend implements Backend {
         throw transactionError(error);
       }
     });
-  }
-
-  async #fullPass(all: Iterable<ServiceChange>, options: TableOptions): ReturnType<typeof fullPass> {
-    for (let attempt = 1; ; attempt++) {
-      this.#refused.clear();
-      const take = this.#take.bind(this);
-      const guarded = attempt < GUARDED_ATTEMPTS;
-      const input = { socket: this.#open(), all, options, guess: this.#guess, take, logger: this.#logger };
-      try {
-        return await fullPass({ ...input, guarded });
-      } catch (error) {
-        if (!guarded || !isNetlinkError(error, "ERESTART")) throw error;
-      }
-    }
   }
 
   /** A Service whose text must not enter a rule is refused alone; the store lets no such text through. */

@@ -1,7 +1,7 @@
 /** Requests that add and remove elements of sets and maps, many in one message. */
 import { AttributeWriter, align4, NLA_F_NESTED } from "../attributes.ts";
 import { isNetlinkError } from "../errors.ts";
-import { type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../messages.ts";
+import { type NetlinkRequest, NLM_F_CREATE } from "../messages.ts";
 import type { NetlinkSocket } from "../socket.ts";
 import { ElementReader } from "./dump-elements.ts";
 import { type Verdict, writeVerdict } from "./expressions.ts";
@@ -29,15 +29,6 @@ const ATTRIBUTE_HEADER_BYTES = 4;
 /** Adds elements; EEXIST if one of the same key has another value (the kernel takes an equal one as done). */
 export function addElements(table: TableRef, set: string, elements: Iterable<SetElement>): NetlinkRequest[] {
   return messages(p.NFT_MSG_NEWSETELEM, NLM_F_CREATE, table, set, elements);
-}
-
-/** As addElements, but EEXIST if an element exists, equal or not. */
-export function createElements(
-  table: TableRef,
-  set: string,
-  elements: Iterable<SetElement>,
-): NetlinkRequest[] {
-  return messages(p.NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table, set, elements);
 }
 
 /** Removes elements, of which only the keys count; ENOENT if one does not exist. */
@@ -75,11 +66,6 @@ export function getElements(
     }
   }
   return found;
-}
-
-/** Removes every element of a set. */
-export function flushSet(table: TableRef, set: string): NetlinkRequest {
-  return { type: p.NFT_MSG_DELSETELEM, flags: 0, payload: head(table, set).finish() };
 }
 
 function head(table: TableRef, set: string): AttributeWriter {
