@@ -18,8 +18,11 @@ import type { NodeFacts } from "./sync/node-facts.ts";
 import { createResolver } from "./sync/resolver.ts";
 import { SyncReporter } from "./sync/sync-reporter.ts";
 
-/** A new Service is two events, its first ready endpoint often a third; they should not wait for each other. */
-const SYNC_BURST = 3;
+/**
+ * Syncs that may follow each other at once. A new Service is two events, its first ready endpoint often a third; they
+ * should not wait for each other. In nftables mode a sync costs so little that only a flood of them has to be spaced.
+ */
+const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 3, userspace: 3 } as const;
 
 /** What all families share. */
 export interface FamilyContext {
@@ -124,7 +127,7 @@ function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): Fa
     }),
     keys: () => store.serviceKeys(),
     minSyncPeriodMs: config.minSyncPeriodMs,
-    burst: SYNC_BURST,
+    burst: SYNC_BURST[config.mode],
     syncPeriodMs: config.syncPeriodMs,
     observer,
     logger,
