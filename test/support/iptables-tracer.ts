@@ -4,7 +4,8 @@
  * the rules the proxy writes and throws on any other.
  */
 
-import { JUMP_RULES, jumpArguments } from "../../src/backends/iptables/jump-rules.ts";
+import { JUMP_RULES } from "../../src/backends/iptables/jumps.ts";
+import { jumpArguments } from "../../src/backends/iptables-chains/jump-rule.ts";
 import { contains } from "../../src/model/address.ts";
 import { type ParsedRule, parseRule, splitWords } from "./iptables-rule-parser.ts";
 

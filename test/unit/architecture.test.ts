@@ -73,7 +73,9 @@ function readGraph(): { files: readonly string[]; edges: readonly Edge[] } {
 
 const isFile = (path: string): boolean => path.endsWith(".ts");
 const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
-const modeOf = (path: string): string | undefined => /^backends\/([^/]+)\//.exec(path)?.[1];
+/** What modes share has a folder too. */
+const modeOf = (path: string): string | undefined =>
+  /^backends\/(?!iptables-chains\/)([^/]+)\//.exec(path)?.[1];
 const rowOf = (folder: string): number => ROWS.findIndex((row) => row.includes(folder));
 
 /** Why an edge must not be; undefined if it may. */
@@ -151,6 +153,7 @@ describe("the rules themselves", () => {
     ["backends/iptables/a.ts", "store/b.ts"],
     ["backends/nftables/a.ts", "backends/iptables/b.ts"],
     ["backends/backend.ts", "backends/iptables/a.ts"],
+    ["backends/iptables-chains/a.ts", "backends/iptables/b.ts"],
     ["backends/iptables/a.ts", "backends/create.ts"],
     ["backends/nftables/a.ts", "backends/leftovers.ts"],
     ["kernel/a.ts", "backends/b.ts"],
@@ -172,6 +175,7 @@ describe("the rules themselves", () => {
     ["backends/iptables/a.ts", "backends/backend.ts"],
     ["backends/iptables/a.ts", "backends/iptables/b.ts"],
     ["backends/nftables/a.ts", "backends/local-traffic.ts"],
+    ["backends/iptables/a.ts", "backends/iptables-chains/b.ts"],
     ["backends/create.ts", "backends/nftables/a.ts"],
     ["kernel/a.ts", "netlink/b.ts"],
     ["watch/a.ts", "logging/logger.ts"],

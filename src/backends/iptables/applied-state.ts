@@ -2,7 +2,7 @@
 import type { CompiledService } from "./compile-service.ts";
 import { DISPATCH, DISPATCH_FIELDS, type DispatchField } from "./dispatch.ts";
 import { flat } from "./flat-text.ts";
-import type { Table } from "./jump-rules.ts";
+import type { Table } from "./jumps.ts";
 
 /** Lines in the shared chains, by field; fields without lines are absent. */
 export type DispatchLines = Readonly<Partial<Record<DispatchField, readonly string[]>>>;

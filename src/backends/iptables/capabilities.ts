@@ -14,12 +14,3 @@ export const NFACCT_COUNTERS = {
   ctInvalid: "ct_state_invalid_dropped_pkts",
   localhost: "localhost_nps_accepted_pkts",
 } as const;
-
-/**
- * Whether this iptables has `MASQUERADE --random-fully`, new in 1.6.2.
- * @param version as printed by the program, without `v`, e.g. `1.8.9`
- */
-export function hasRandomFully(version: string): boolean {
-  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
-  return major > 1 || (major === 1 && (minor > 6 || (minor === 6 && patch >= 2)));
-}

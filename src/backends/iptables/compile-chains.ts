@@ -2,10 +2,10 @@
 
 import { contains, joinHostPort } from "../../model/address.ts";
 import type { Endpoint } from "../../model/types.ts";
+import { renderLocalTraffic } from "../iptables-chains/local-traffic.ts";
+import { commentMatch } from "../iptables-chains/rule-text.ts";
 import type { PortContext } from "./compile-port.ts";
-import { renderLocalTraffic } from "./local-traffic.ts";
 import { CHAIN, endpointChain } from "./names.ts";
-import { commentMatch } from "./rule-text.ts";
 
 /** KUBE-EXT-: every packet for an external destination. */
 export function addExternalChain({ port, options, out, chains, hasExternal }: PortContext): void {

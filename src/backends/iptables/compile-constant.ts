@@ -1,11 +1,12 @@
 /** The chains all Services share, and the rules in them that no Service contributes. */
 
+import { LOOPBACK_CIDR } from "../iptables-chains/loopback.ts";
+import { markRules, postroutingRules } from "../iptables-chains/masquerade.ts";
+import { commentMatch } from "../iptables-chains/rule-text.ts";
 import { NFACCT_COUNTERS } from "./capabilities.ts";
 import type { CompileOptions } from "./compile-options.ts";
-import type { Table } from "./jump-rules.ts";
-import { LOOPBACK_CIDR } from "./loopback.ts";
+import type { Table } from "./jumps.ts";
 import { CHAIN } from "./names.ts";
-import { commentMatch } from "./rule-text.ts";
 
 /**
  * Every shared chain of each table, in the order of the restore document, with its constant rules as complete
@@ -27,7 +28,7 @@ export function compileConstant(options: CompileOptions): SharedChains {
     [CHAIN.services, nodePortJumps(options)],
     [CHAIN.nodePorts, []],
     [CHAIN.postrouting, postroutingRules(options)],
-    [CHAIN.markMasquerade, [`-A ${CHAIN.markMasquerade} -j MARK --or-mark ${options.markText}`]],
+    [CHAIN.markMasquerade, markRules(options)],
   ]);
   return { filter, nat };
 }
@@ -51,17 +52,6 @@ function forwardRules({ markText, conntrackBeLiberal, nfacct }: CompileOptions):
   // A reply that conntrack misjudges would leave un-NATed and be answered with a reset that kills the connection
   // (kubernetes/kubernetes#74839). Liberal tracking judges no packet invalid for its sequence number.
   return conntrackBeLiberal ? rules : [`${to} -m conntrack --ctstate INVALID${counter} -j DROP`, ...rules];
-}
-
-function postroutingRules({ markText, randomFully }: CompileOptions): readonly string[] {
-  const to = `-A ${CHAIN.postrouting}`;
-  const why = commentMatch("kubernetes service traffic requiring SNAT");
-  return [
-    `${to} -m mark ! --mark ${markText}/${markText} -j RETURN`,
-    // Clears the bit, known to be set here, so that a packet that crosses the stack again is not masqueraded twice.
-    `${to} -j MARK --xor-mark ${markText}`,
-    `${to} ${why} -j MASQUERADE${randomFully ? " --random-fully" : ""}`,
-  ];
 }
 
 function nodePortJumps({ family, localhostNodePorts, nodePortAddresses }: CompileOptions): readonly string[] {

@@ -1,10 +1,10 @@
 /** What one service port adds to the chains that all Services share. */
 
+import { LOOPBACK_CIDR } from "../iptables-chains/loopback.ts";
+import { commentMatch } from "../iptables-chains/rule-text.ts";
 import { NFACCT_COUNTERS } from "./capabilities.ts";
 import type { PortContext } from "./compile-port.ts";
-import { LOOPBACK_CIDR } from "./loopback.ts";
 import { CHAIN } from "./names.ts";
-import { commentMatch } from "./rule-text.ts";
 
 /** The verdict on packets that no endpoint may take: refuse if there is none at all, else leave it to other nodes. */
 function verdict({ port }: PortContext): { readonly comment: string; readonly target: string } {

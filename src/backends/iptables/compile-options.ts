@@ -4,6 +4,7 @@ import { resolveNodePortAddresses } from "../../kernel/node-port-addresses.ts";
 import { familyOf } from "../../model/address.ts";
 import type { IpFamily } from "../../model/types.ts";
 import type { NodeFactsNow } from "../create-options.ts";
+import { renderMark } from "../iptables-chains/masquerade.ts";
 import { type LocalTraffic, localTrafficOf } from "../local-traffic.ts";
 import { type ServedAddresses, withoutLoopback } from "../served-addresses.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -51,9 +52,4 @@ export function compileOptions(config: ProxyConfig, family: IpFamily, node: Node
     nodeIPs: node.nodeIPs,
     comments: true,
   });
-}
-
-/** The mark with one bit (0–31) set, as upstream prints it. */
-export function renderMark(bit: number): string {
-  return `0x${(2 ** bit).toString(16).padStart(8, "0")}`;
 }

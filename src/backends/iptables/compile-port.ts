@@ -1,8 +1,8 @@
 /** What the rules of one service port have in common, and the lists they are written to. */
 import type { ServicePort } from "../../model/types.ts";
+import { commentMatch } from "../iptables-chains/rule-text.ts";
 import type { CompileOptions } from "./compile-options.ts";
 import { type ServicePortChains, servicePortChains } from "./names.ts";
-import { commentMatch } from "./rule-text.ts";
 
 /** Complete `-A CHAIN …` lines of one Service in one family; the order within each list is upstream's. */
 export interface CompiledService {

@@ -7,7 +7,8 @@ import { resolveNodePortAddresses } from "../../kernel/node-port-addresses.ts";
 import { ensureSysctl, readSysctl } from "../../kernel/sysctl.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { CreateOptions } from "../create-options.ts";
-import { type Capabilities, hasRandomFully, NFACCT_COUNTERS } from "./capabilities.ts";
+import { hasRandomFully } from "../iptables-chains/masquerade.ts";
+import { type Capabilities, NFACCT_COUNTERS } from "./capabilities.ts";
 import { compileOptions } from "./compile-options.ts";
 import { IptablesBackend } from "./iptables-backend.ts";
 

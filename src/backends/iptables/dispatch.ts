@@ -1,5 +1,5 @@
 /** The shared chains to which Services contribute lines, by the field of CompiledService that holds the lines. */
-import type { Table } from "./jump-rules.ts";
+import type { Table } from "./jumps.ts";
 import { CHAIN } from "./names.ts";
 
 /** A shared chain and where a Service's line goes in it. */

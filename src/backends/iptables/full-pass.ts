@@ -2,16 +2,16 @@
 
 import type { ServiceKey, ServicePort } from "../../model/types.ts";
 import type { ServiceChange } from "../backend.ts";
+import { heldByOthers } from "../iptables-chains/held-by-others.ts";
+import { type KernelState, sameRules } from "../iptables-chains/kernel-state.ts";
+import { NOBODY, type OwnedLine } from "../iptables-chains/restore-block.ts";
 import { type AppliedService, toApplied } from "./applied-state.ts";
 import type { CompileOptions } from "./compile-options.ts";
 import type { CompiledService } from "./compile-service.ts";
 import { DISPATCH_FIELDS, type DispatchField } from "./dispatch.ts";
-import { heldByOthers } from "./held-by-others.ts";
-import { CLEANUP } from "./jump-rules.ts";
+import { CLEANUP } from "./jumps.ts";
 import { KeptServices } from "./kept-service.ts";
-import { type KernelState, sameRules } from "./kernel-state.ts";
 import { isServiceChain } from "./names.ts";
-import { NOBODY, type OwnedLine } from "./restore-block.ts";
 import type { PlanInput } from "./restore-plan.ts";
 import type { ChainText, ServiceDelta } from "./service-delta.ts";
 import { repairHead, repairMangle, repairShared } from "./shared-rules.ts";

@@ -9,19 +9,24 @@ import {
   type ServiceChange,
   type SyncResult,
 } from "../backend.ts";
+import { DriftDetector } from "../iptables-chains/drift.ts";
+import { readKernel } from "../iptables-chains/read-kernel.ts";
+import {
+  emptyBlock,
+  NOBODY,
+  type OwnedLine,
+  type RestoreRenderer,
+} from "../iptables-chains/restore-block.ts";
+import { RestoreRun } from "../iptables-chains/restore-run.ts";
 import { type AppliedService, toApplied } from "./applied-state.ts";
 import { removeEverything } from "./cleanup.ts";
 import type { CompileOptions } from "./compile-options.ts";
 import { type CompiledService, compileService } from "./compile-service.ts";
 import type { DispatchField } from "./dispatch.ts";
-import { DriftDetector } from "./drift.ts";
 import { isNothing, linesOf, planFullPass } from "./full-pass.ts";
 import { type Attempt, applyWithout, type Outcome, type Refusals, type Try } from "./isolate.ts";
-import type { Table } from "./jump-rules.ts";
-import { readKernel } from "./read-kernel.ts";
-import { emptyBlock, NOBODY, type OwnedLine, type RestoreRenderer } from "./restore-block.ts";
+import type { Table } from "./jumps.ts";
 import { NFT_CHAINS_PER_COMMIT, planBlocks } from "./restore-plan.ts";
-import { RestoreRun } from "./restore-run.ts";
 import { deltaFromApplied, type ServiceDelta } from "./service-delta.ts";
 import { countConstant, editShared } from "./shared-rules.ts";
 

@@ -1,8 +1,8 @@
 /** Reads one Service's present rules out of the kernel's, to leave them as they are while its new ones are refused. */
 import type { ServiceKey } from "../../model/types.ts";
+import type { KernelState } from "../iptables-chains/kernel-state.ts";
 import { type AppliedService, appliedFrom } from "./applied-state.ts";
 import { DISPATCH, DISPATCH_FIELDS, type DispatchField } from "./dispatch.ts";
-import type { KernelState } from "./kernel-state.ts";
 import { isServiceChain } from "./names.ts";
 
 /** Every dispatch line begins its comment with the service port's label, `ns/name` or `ns/name:port`. */

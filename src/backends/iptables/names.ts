@@ -1,18 +1,14 @@
 /** Names of chains: the same text and the same hashes as upstream, so that tools which grep `KUBE-SVC-` keep working. */
 import { hash } from "node:crypto";
+import { COMMON_CHAIN } from "../iptables-chains/names.ts";
 import { flat } from "./flat-text.ts";
 
 /** Chains that every Service shares, by the role they play. Some names exist in both tables. */
 export const CHAIN = {
-  services: "KUBE-SERVICES",
+  ...COMMON_CHAIN,
   externalServices: "KUBE-EXTERNAL-SERVICES",
   nodePorts: "KUBE-NODEPORTS",
-  proxyFirewall: "KUBE-PROXY-FIREWALL",
-  forward: "KUBE-FORWARD",
   firewall: "KUBE-FIREWALL",
-  postrouting: "KUBE-POSTROUTING",
-  markMasquerade: "KUBE-MARK-MASQ",
-  canary: "KUBE-PROXY-CANARY",
 } as const;
 
 const CLUSTER = "KUBE-SVC-";

@@ -14,8 +14,8 @@ import {
   NOBODY,
   type OwnedLine,
   type RestoreBlock,
-  type RestoreTable,
-} from "./restore-block.ts";
+  removalBlock,
+} from "../iptables-chains/restore-block.ts";
 import type { ServiceDelta } from "./service-delta.ts";
 
 /** The parts of a pass, in the order they are needed. */
@@ -69,15 +69,23 @@ export function* planBlocks(input: PlanInput): Generator<RestoreBlock> {
   if (cut) yield* removalBlocks(removals, input.chainsPerCommit);
 }
 
-/** Emptied and deleted in one commit: emptying takes away the references they have on each other. */
-export function removalBlock(table: RestoreTable, chains: readonly OwnedLine[]): RestoreBlock {
-  return { table, declare: [...chains], rules: [], remove: [...chains] };
+/** Deletes chains, in commits of so many. */
+function* removalBlocks(chains: readonly OwnedLine[], size: number): Generator<RestoreBlock> {
+  const owners = new Map(chains);
+  for (const portion of removalPortions([...owners.keys()], size)) {
+    yield removalBlock(
+      "nat",
+      portion.map((chain) => [chain, owners.get(chain) ?? NOBODY]),
+    );
+  }
 }
 
-/** Deletes chains; callers before callees, so that no commit deletes a chain that one of a later commit still jumps to. */
-export function* removalBlocks(chains: readonly OwnedLine[], size: number): Generator<RestoreBlock> {
-  const ordered = chains.toSorted(([a], [b]) => removalRank(a) - removalRank(b));
-  for (let i = 0; i < ordered.length; i += size) yield removalBlock("nat", ordered.slice(i, i + size));
+/** Callers before callees, so that no commit deletes a chain that one of a later commit still jumps to. */
+export function removalPortions(chains: readonly string[], size: number): readonly (readonly string[])[] {
+  const ordered = chains.toSorted((a, b) => removalRank(a) - removalRank(b));
+  const portions: string[][] = [];
+  for (let i = 0; i < ordered.length; i += size) portions.push(ordered.slice(i, i + size));
+  return portions;
 }
 
 function removalRank(chain: string): number {

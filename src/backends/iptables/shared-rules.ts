@@ -1,12 +1,13 @@
 /** The chains all Services share: what a change adds and drops, and what a full pass has to put right. */
 
+import { repairCanary, repairJumps, rewriteChain } from "../iptables-chains/constant-rules.ts";
+import { hasRule, type KernelState, sameDispatch, sameRules } from "../iptables-chains/kernel-state.ts";
+import { emptyBlock, NOBODY, type OwnedLine, type RestoreBlock } from "../iptables-chains/restore-block.ts";
 import { compileConstant, type SharedChains } from "./compile-constant.ts";
 import type { CompileOptions } from "./compile-options.ts";
 import { DISPATCH, DISPATCH_FIELDS, type DispatchField, deletion } from "./dispatch.ts";
-import { JUMP_RULES, type JumpRule, jumpArguments, type Table } from "./jump-rules.ts";
-import { hasRule, type KernelState, sameDispatch, sameRules } from "./kernel-state.ts";
+import { JUMP_RULES, type Table } from "./jumps.ts";
 import { CHAIN } from "./names.ts";
-import { emptyBlock, NOBODY, type OwnedLine, type RestoreBlock } from "./restore-block.ts";
 import type { ServiceDelta } from "./service-delta.ts";
 
 /** Lines of all Services in one shared chain. */
@@ -49,8 +50,7 @@ function rewrite(
   lines: Iterable<OwnedLine>,
   last: readonly string[],
 ): void {
-  block.declare.push([chain, NOBODY]);
-  for (const line of lines) block.rules.push(line);
+  rewriteChain(block, chain, lines);
   for (const line of last) block.rules.push([line, NOBODY]);
 }
 
@@ -92,21 +92,10 @@ export function repairShared(
     if (!sameDispatch(kernel[table].get(chain), texts, last, kernel.family))
       rewrite(block, chain, lines, last);
   }
-  if (!kernel[table].has(CHAIN.canary)) block.declare.push([CHAIN.canary, NOBODY]);
+  repairCanary(block, kernel);
   if (table === "filter") repairFirewall(block, kernel, shared);
-  for (const jump of JUMP_RULES) {
-    if (jump.table !== table) continue;
-    const rule = renderJump(jump);
-    if (!hasRule(kernel[table].get(jump.from), `-A ${rule}`, kernel.family))
-      block.rules.push([`-I ${rule}`, NOBODY]);
-  }
+  repairJumps(block, kernel, JUMP_RULES);
   return block;
-}
-
-/** A jump rule without its verb: `CHAIN -m … -j TARGET`. */
-export function renderJump(jump: JumpRule): string {
-  const words = jumpArguments(jump).map((word) => (word.includes(" ") ? `"${word}"` : word));
-  return [jump.from, ...words].join(" ");
 }
 
 /** KUBE-FIREWALL is shared with kubelet, which may keep rules of its own there: only what is missing is added. */
@@ -121,7 +110,7 @@ function repairFirewall(block: RestoreBlock, kernel: KernelState, shared: Shared
 /** The flush detector in the table where the proxy has nothing else. */
 export function repairMangle(kernel: KernelState): RestoreBlock {
   const block = emptyBlock("mangle");
-  if (!kernel.mangle.has(CHAIN.canary)) block.declare.push([CHAIN.canary, NOBODY]);
+  repairCanary(block, kernel);
   return block;
 }
 

@@ -1,8 +1,8 @@
 /** From a resolved Service to what it wants of the table. Pure. */
 import { contains } from "../../model/address.ts";
 import type { Endpoint, ServicePort } from "../../model/types.ts";
+import type { Claim } from "../claims.ts";
 import { address, cidrRange, nodePortKey, port as portBytes, u32, vipKey } from "./bytes.ts";
-import type { Claim } from "./claims.ts";
 import { FIREWALL, ringGroup, ringValue } from "./expand.ts";
 import * as layout from "./layout.ts";
 import type { TableOptions } from "./options.ts";

@@ -1,6 +1,7 @@
 /** From claims to elements: some claims stand for elements of several sets, which change together. Pure. */
+
+import type { ClaimChange } from "../claims.ts";
 import { next, u32 } from "./bytes.ts";
-import type { ClaimChange } from "./claims.ts";
 import { type ElementChange, INTERVAL_END, INTERVAL_START } from "./element-change.ts";
 import { ROUTES, type Route, routeNames } from "./layout.ts";
 import { split, tagsOf } from "./ring.ts";

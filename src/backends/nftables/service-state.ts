@@ -1,8 +1,9 @@
 /** What the table holds of every Service: the memory against which changes are compared. Pure. */
 import type { ServiceKey, ServicePort } from "../../model/types.ts";
 import type { PortConnections } from "../backend.ts";
+import { type Claim, type ClaimChange, Claims } from "../claims.ts";
+import { isUrgent } from "../urgent.ts";
 import { address, cidrRange } from "./bytes.ts";
-import { type Claim, type ClaimChange, Claims } from "./claims.ts";
 import { compileService, type Destination, destinations } from "./compile-service.ts";
 import { SERVICE_CIDRS } from "./expand.ts";
 import type { Ring } from "./layout.ts";
@@ -75,7 +76,7 @@ export class ServiceState {
   /** Every owner, those that other Services depend on first. */
   owners(): ServiceKey[] {
     const keys = [...this.#applied.keys()];
-    return [...keys.filter(isUrgent), ...keys.filter((key) => !isUrgent(key))];
+    return [...keys.filter(comesFirst), ...keys.filter((key) => !comesFirst(key))];
   }
 
   /** The owner's claims that count: no other owner comes before it. */
@@ -127,9 +128,8 @@ function ringKey(ring: Ring, [first]: readonly Pick<Destination, "key">[]): stri
   return `${ring} ${first?.key}`;
 }
 
-/** The rules of these must not wait for those of ten thousand others: without them nothing else can start. */
-function isUrgent(key: ServiceKey): boolean {
-  return key === TABLE_ITSELF || key === "default/kubernetes" || /^kube-system\/.*dns/.test(key);
+function comesFirst(key: ServiceKey): boolean {
+  return key === TABLE_ITSELF || isUrgent(key);
 }
 
 function countedOf(port: ServicePort, options: TableOptions): Counted {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { hasRandomFully } from "../../../../src/backends/iptables/capabilities.ts";
-import { compileOptions, renderMark } from "../../../../src/backends/iptables/compile-options.ts";
+import { compileOptions } from "../../../../src/backends/iptables/compile-options.ts";
+import { hasRandomFully, renderMark } from "../../../../src/backends/iptables-chains/masquerade.ts";
 import type { ProxyConfig } from "../../../../src/config/proxy-config.ts";
 import type { IpFamily } from "../../../../src/model/types.ts";
 

@@ -1,5 +1,5 @@
 /** Options of nftables mode for tests, what claims say in words, and the table as a plain model of the kernel's. */
-import type { Claim } from "../../../../src/backends/nftables/claims.ts";
+import type { Claim } from "../../../../src/backends/claims.ts";
 import type { ElementChange } from "../../../../src/backends/nftables/element-change.ts";
 import type { TableOptions } from "../../../../src/backends/nftables/options.ts";
 import type { PreviousSlots } from "../../../../src/backends/nftables/service-state.ts";

@@ -1,13 +1,13 @@
 /**
- * Who wants what of the table. Most things belong to one Service; but two may name the same external IP and port, and
+ * Who wants what in the kernel. Most things belong to one Service; but two may name the same external IP and port, and
  * many share a cluster IP or an endpoint's address. Each is in the kernel once, as the claimant wants it whose key comes
  * first, so that the outcome does not depend on the order of events. Pure.
  */
-import type { ServiceKey } from "../../model/types.ts";
+import type { ServiceKey } from "../model/types.ts";
 
 /** What a Service wants: `value` is "" where there is nothing to say but that it is there. */
 export interface Claim {
-  /** A set, or one of the groups of sets that `expand` knows. */
+  /** A set, a group of sets, or another kind of thing: the name is the mode's own. */
   readonly set: string;
   readonly key: string;
   readonly value: string;

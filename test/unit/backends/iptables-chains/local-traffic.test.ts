@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { renderLocalTraffic } from "../../../../src/backends/iptables/local-traffic.ts";
+import { renderLocalTraffic } from "../../../../src/backends/iptables-chains/local-traffic.ts";
 import type { LocalTraffic } from "../../../../src/backends/local-traffic.ts";
 
 describe("renderLocalTraffic", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type ClaimChange, Claims } from "../../../../src/backends/nftables/claims.ts";
+import { type ClaimChange, Claims } from "../../../src/backends/claims.ts";
 
 const claim = (value: string, key = "k") => ({ set: "s", key, value });
 

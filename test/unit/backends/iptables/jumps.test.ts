@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { CLEANUP, JUMP_RULES, jumpArguments } from "../../../../src/backends/iptables/jump-rules.ts";
+import { CLEANUP, JUMP_RULES } from "../../../../src/backends/iptables/jumps.ts";
+import { jumpArguments } from "../../../../src/backends/iptables-chains/jump-rule.ts";
 
 const render = (rule: (typeof JUMP_RULES)[number]): string =>
   [rule.table, rule.from, ...jumpArguments(rule)].join(" ");

@@ -3,18 +3,18 @@
  * place, so canary chains alone would not tell: in each table a chain that is never empty is looked at as well.
  */
 import { type IpTablesClient, isNotFound } from "#iptables-promise";
-import { CHAIN } from "./names.ts";
+import { COMMON_CHAIN } from "./names.ts";
 import type { RestoreTable } from "./restore-block.ts";
 
-/** Chains of constant content, small enough to read often, and one jump that leads into ours. */
+/** Chains of constant content that every mode has, small enough to read often, and one jump that leads into ours. */
 const ANCHORS: readonly { table: RestoreTable; chain: string; contains: string | undefined }[] = [
-  { table: "mangle", chain: CHAIN.canary, contains: undefined },
-  { table: "nat", chain: CHAIN.canary, contains: undefined },
-  { table: "nat", chain: CHAIN.postrouting, contains: "MASQUERADE" },
-  { table: "nat", chain: "PREROUTING", contains: CHAIN.services },
-  { table: "filter", chain: CHAIN.canary, contains: undefined },
-  { table: "filter", chain: CHAIN.forward, contains: "ACCEPT" },
-  { table: "filter", chain: "FORWARD", contains: CHAIN.forward },
+  { table: "mangle", chain: COMMON_CHAIN.canary, contains: undefined },
+  { table: "nat", chain: COMMON_CHAIN.canary, contains: undefined },
+  { table: "nat", chain: COMMON_CHAIN.postrouting, contains: "MASQUERADE" },
+  { table: "nat", chain: "PREROUTING", contains: COMMON_CHAIN.services },
+  { table: "filter", chain: COMMON_CHAIN.canary, contains: undefined },
+  { table: "filter", chain: COMMON_CHAIN.forward, contains: "ACCEPT" },
+  { table: "filter", chain: "FORWARD", contains: COMMON_CHAIN.forward },
 ];
 
 /** Looks for lost anchors; on iptables-nft only when the ruleset changed at all since all were last seen in place. */

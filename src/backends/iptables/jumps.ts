@@ -1,20 +1,11 @@
 /** Rules in the kernel's own chains that lead into ours, and everything that cleaning up has to find. */
+import type { JumpRule } from "../iptables-chains/jump-rule.ts";
 import { CHAIN } from "./names.ts";
 
+/** The tables that hold rules. */
 export type Table = "filter" | "nat";
 
-/** A rule in a built-in chain that jumps to one of ours. */
-export interface JumpRule {
-  readonly table: Table;
-  readonly from: string;
-  readonly to: string;
-  /** Only packets that begin a flow: these chains hold verdicts on first packets, and INPUT's length costs every packet. */
-  readonly newOnly: boolean;
-  /** Empty for KUBE-FIREWALL: the rule must equal the one that kubelet writes. */
-  readonly comment: string;
-}
-
-function jump(table: Table, from: string, to: string, comment: string, when?: "new"): JumpRule {
+function jump(table: Table, from: string, to: string, comment: string, when?: "new"): JumpRule<Table> {
   return { table, from, to, newOnly: when === "new", comment };
 }
 
@@ -23,7 +14,7 @@ const PORTALS = "kubernetes service portals";
 const FIREWALL = "kubernetes load balancer firewall";
 
 /** The jumps that belong to the proxy alone. */
-const OWN_JUMPS: readonly JumpRule[] = [
+const OWN_JUMPS: readonly JumpRule<Table>[] = [
   jump("filter", "INPUT", CHAIN.externalServices, EXTERNAL, "new"),
   jump("filter", "FORWARD", CHAIN.externalServices, EXTERNAL, "new"),
   jump("filter", "INPUT", CHAIN.nodePorts, "kubernetes health check service ports"),
@@ -39,7 +30,7 @@ const OWN_JUMPS: readonly JumpRule[] = [
 ];
 
 /** The jumps into the chain that kubelet may own as well. */
-const FIREWALL_JUMPS: readonly JumpRule[] = [
+const FIREWALL_JUMPS: readonly JumpRule<Table>[] = [
   jump("filter", "INPUT", CHAIN.firewall, ""),
   jump("filter", "OUTPUT", CHAIN.firewall, ""),
 ];
@@ -48,17 +39,7 @@ const FIREWALL_JUMPS: readonly JumpRule[] = [
  * Every jump, in the order of installation. Each is put at the head of its chain, so a clean node ends up with the
  * reverse order; the chains are written so that their order does not matter.
  */
-export const JUMP_RULES: readonly JumpRule[] = [...OWN_JUMPS, ...FIREWALL_JUMPS];
-
-/** The arguments that follow the chain's name in `iptables -C`, `-I` and `-D`. */
-export function jumpArguments(rule: JumpRule): readonly string[] {
-  return [
-    ...(rule.newOnly ? ["-m", "conntrack", "--ctstate", "NEW"] : []),
-    ...(rule.comment ? ["-m", "comment", "--comment", rule.comment] : []),
-    "-j",
-    rule.to,
-  ];
-}
+export const JUMP_RULES: readonly JumpRule<Table>[] = [...OWN_JUMPS, ...FIREWALL_JUMPS];
 
 /**
  * What to remove when the mode is given up, besides the chains that isServiceChain recognises in nat. KUBE-FIREWALL
@@ -80,7 +61,7 @@ export const CLEANUP = {
     mangle: [CHAIN.canary],
   },
 } as const satisfies {
-  jumps: readonly JumpRule[];
-  firewallJumps: readonly JumpRule[];
+  jumps: readonly JumpRule<Table>[];
+  firewallJumps: readonly JumpRule<Table>[];
   chains: Record<Table | "mangle", readonly string[]>;
 };

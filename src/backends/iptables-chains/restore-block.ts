@@ -34,6 +34,11 @@ export function mergeInto(block: RestoreBlock, more: RestoreBlock): void {
   for (const line of more.remove) block.remove.push(line);
 }
 
+/** Chains that are emptied and deleted in one commit: emptying takes away the references they have on each other. */
+export function removalBlock(table: RestoreTable, chains: readonly OwnedLine[]): RestoreBlock {
+  return { table, declare: [...chains], rules: [], remove: [...chains] };
+}
+
 /** Renders blocks to text and remembers the owner of every line, for errors that name a line. */
 export class RestoreRenderer {
   /** Index = line number − 1. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { commentMatch, plainWord } from "../../../../src/backends/iptables/rule-text.ts";
+import { commentMatch, plainWord } from "../../../../src/backends/iptables-chains/rule-text.ts";
 
 describe("commentMatch", () => {
   it("quotes only what has a space", () => {
