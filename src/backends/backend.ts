@@ -63,6 +63,12 @@ export interface Backend {
    * returned function is called. Modes that can only be asked (`checkDrift`) leave it out.
    */
   watchDrift?(onDrift: (what: string) => void): () => void;
+  /**
+   * Work that becomes due by itself, such as taking away an endpoint whose last connection has ended. Called after every
+   * sync; returns in how many milliseconds to be called again, undefined = not before the next sync. Modes in which
+   * nothing comes due leave it out.
+   */
+  tend?(): Promise<number | undefined>;
   /** Reads the counters of all service ports; absent in modes, or with settings, that do not count. */
   readConnections?(): Promise<readonly PortConnections[]>;
   /** Removes every object this mode ever makes, and nothing else. Missing objects are no error. */

@@ -49,6 +49,8 @@ export class FamilyLoop {
   #cancelDriftTimer: (() => void) | undefined;
   #stopDriftWatch: (() => void) | undefined;
   #driftDue = false;
+  #cancelTendTimer: (() => void) | undefined;
+  #tendDue = false;
   /** A repair that was asked for does not wait for `minSyncPeriodMs`, only for this. */
   #nextRepairMs = 0;
   readonly #budget: BurstBudget;
@@ -95,6 +97,7 @@ export class FamilyLoop {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.#cancelDriftTimer?.();
+    this.#cancelTendTimer?.();
     this.#stopDriftWatch?.();
     await this.#running;
   }
@@ -102,7 +105,7 @@ export class FamilyLoop {
   #schedule(): void {
     if (!this.#started || this.#stopped || this.#running !== undefined || this.#cancelTimer !== undefined)
       return;
-    if (!this.#hasChanges() && !this.#driftDue) return;
+    if (!this.#hasChanges() && !this.#driftDue && !this.#tendDue) return;
     this.#cancelTimer = this.#options.clock.after(this.#waitMs(), () => {
       this.#cancelTimer = undefined;
       this.#running = this.#work().finally(() => {
@@ -128,6 +131,27 @@ export class FamilyLoop {
     if (this.#driftDue && this.#fullReason === undefined) await this.#lookForDrift();
     this.#driftDue = false;
     if (this.#hasChanges() && !this.#stopped) await this.#sync();
+    if (this.#tendDue && !this.#stopped) await this.#tend();
+  }
+
+  /** What the backend has to do later is asked for anew each time; a failure leaves it to a full pass. */
+  async #tend(): Promise<void> {
+    const { backend, clock, logger } = this.#options;
+    this.#tendDue = false;
+    this.#cancelTendTimer?.();
+    this.#cancelTendTimer = undefined;
+    try {
+      const waitMs = await backend.tend?.();
+      if (waitMs === undefined || this.#stopped) return;
+      this.#cancelTendTimer = clock.after(waitMs, () => {
+        this.#tendDue = true;
+        this.#schedule();
+      });
+    } catch (error) {
+      logger.warn({ err: error, family: backend.family }, "work between syncs failed; a full pass follows");
+      this.#fullReason ??= "work between syncs failed";
+      this.#reportQueued();
+    }
   }
 
   async #sync(): Promise<void> {
@@ -154,6 +178,7 @@ export class FamilyLoop {
       return;
     }
     const udp = this.#ledger.commit();
+    this.#tendDue = backend.tend !== undefined;
     this.#failures = 0;
     this.#retryAtMs = 0;
     if (repaired !== undefined) this.#nextRepairMs = clock.now() + REPAIR_REST_MS;

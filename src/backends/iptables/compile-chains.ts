@@ -1,7 +1,8 @@
 /** The chains of table nat that one service port has to itself. */
 
-import { contains, joinHostPort } from "../../model/address.ts";
+import { joinHostPort } from "../../model/address.ts";
 import type { Endpoint } from "../../model/types.ts";
+import { admitsNode, masqueradedAtClusterIP } from "../decisions.ts";
 import { renderLocalTraffic } from "../iptables-chains/local-traffic.ts";
 import { commentMatch } from "../iptables-chains/rule-text.ts";
 import type { PortContext } from "./compile-port.ts";
@@ -43,7 +44,7 @@ export function addFirewallChain({ port, options, out, chains, firewalled }: Por
   const allow = `${head} ${commentMatch(`${port.label} loadbalancer IP`)}`;
   const rules = port.sourceRanges.map((range) => `${allow} -s ${range} -j ${chains.external}`);
   // A node that has the load balancer's IP configured sends with that IP as source.
-  if (port.sourceRanges.some((range) => nodeIPs.some((ip) => contains(range, ip)))) {
+  if (admitsNode(port, nodeIPs)) {
     for (const ip of port.loadBalancerIPs) rules.push(`${allow} -s ${ip} -j ${chains.external}`);
   }
   rules.push(
@@ -133,12 +134,14 @@ function share(remaining: number): string {
   return ` -m statistic --mode random --probability ${probability}`;
 }
 
-/** Replies to clients that are no pods must come back through this node; external traffic is marked in KUBE-EXT-. */
+/** For the cluster IP; external traffic is marked in KUBE-EXT-. */
 function masqueradeRules({ options, clusterIP }: PortContext, head: string): string[] {
-  const { masqueradeAll, localTraffic } = options;
-  if (masqueradeAll) return [`${head} ${clusterIP} -j ${CHAIN.markMasquerade}`];
-  if (localTraffic === undefined) return [];
-  return [`${head} ${clusterIP} ! ${renderLocalTraffic(localTraffic)} -j ${CHAIN.markMasquerade}`];
+  const who = masqueradedAtClusterIP(options);
+  if (who === "nobody") return [];
+  const { localTraffic } = options;
+  const butPods =
+    who === "all but pods" && localTraffic !== undefined ? ` ! ${renderLocalTraffic(localTraffic)}` : "";
+  return [`${head} ${clusterIP}${butPods} -j ${CHAIN.markMasquerade}`];
 }
 
 /** KUBE-SEP-: a pod that reaches itself is masqueraded, or its reply would never leave it; then DNAT. */

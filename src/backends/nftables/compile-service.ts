@@ -1,7 +1,8 @@
 /** From a resolved Service to what it wants of the table. Pure. */
-import { contains } from "../../model/address.ts";
 import type { Endpoint, ServicePort } from "../../model/types.ts";
+import { uniqueClaims } from "../claim-ledger.ts";
 import type { Claim } from "../claims.ts";
+import { admitsNode, masqueradedAtClusterIP } from "../decisions.ts";
 import { address, cidrRange, nodePortKey, port as portBytes, u32, vipKey } from "./bytes.ts";
 import { FIREWALL, ringGroup, ringValue } from "./expand.ts";
 import * as layout from "./layout.ts";
@@ -38,7 +39,7 @@ export function compileService(
         claims.push({ set: "hairpin-connections", key: address(endpoint.ip).repeat(2), value: "" });
     }
   }
-  return unique(claims);
+  return uniqueClaims(claims);
 }
 
 function endpointBytes({ ip, port }: Endpoint): string {
@@ -55,7 +56,8 @@ export interface Destination {
 /** The cluster IP first, then what is reached from outside. */
 export function destinations(port: ServicePort, options: TableOptions): Destination[] {
   const { protocol } = port;
-  const internal = clusterIPFlags(options) | (port.internalPolicyLocal ? layout.LOCAL_ONLY : 0);
+  const internal =
+    MASQUERADE_FLAGS[masqueradedAtClusterIP(options)] | (port.internalPolicyLocal ? layout.LOCAL_ONLY : 0);
   const external = port.externalPolicyLocal ? layout.EXTERNAL_LOCAL : layout.MASQUERADE_ALWAYS;
   const at = (ip: string, flags: number): Destination => ({
     way: "ip",
@@ -69,10 +71,11 @@ export function destinations(port: ServicePort, options: TableOptions): Destinat
   return all;
 }
 
-function clusterIPFlags({ masqueradeAll, localTraffic }: TableOptions): number {
-  if (masqueradeAll) return layout.MASQUERADE_ALWAYS;
-  return localTraffic === undefined ? 0 : layout.MASQUERADE_UNLESS_POD;
-}
+const MASQUERADE_FLAGS = {
+  all: layout.MASQUERADE_ALWAYS,
+  "all but pods": layout.MASQUERADE_UNLESS_POD,
+  nobody: 0,
+} as const;
 
 /** Sends packets to endpoints, or says what becomes of them where there are none. */
 function claimDestination(
@@ -122,22 +125,15 @@ function claimFirewall(port: ServicePort, { nodeIPs }: TableOptions, claims: Cla
  * The sources that may use a load balancer's address, as first and last address of each range, none inside another
  * (the kernel takes no overlaps). The node talks to the address with itself as source when it holds it.
  */
-function allowedRanges({ sourceRanges }: ServicePort, ip: string, nodeIPs: readonly string[]): string {
-  const own = nodeIPs.some((nodeIP) => sourceRanges.some((cidr) => contains(cidr, nodeIP)));
-  const cidrs = own ? [...sourceRanges, `${ip}/${ip.includes(":") ? 128 : 32}`] : sourceRanges;
+function allowedRanges(port: ServicePort, ip: string, nodeIPs: readonly string[]): string {
+  const { sourceRanges } = port;
+  const cidrs = admitsNode(port, nodeIPs)
+    ? [...sourceRanges, `${ip}/${ip.includes(":") ? 128 : 32}`]
+    : sourceRanges;
   const ranges = [...new Set(cidrs)].map(cidrRange);
   return ranges
     .filter((a) => !ranges.some((b) => b !== a && b.first <= a.first && a.last <= b.last))
     .map(({ first, last }) => first + last)
     .sort()
     .join("");
-}
-
-/** Several ports share the cluster IP and endpoints' addresses; of conflicting claims the first counts. */
-function unique(claims: readonly Claim[]): readonly Claim[] {
-  const seen = new Set<string>();
-  return claims.filter(({ set, key }) => {
-    const name = `${set} ${key}`;
-    return !seen.has(name) && seen.add(name);
-  });
 }

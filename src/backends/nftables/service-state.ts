@@ -1,8 +1,8 @@
 /** What the table holds of every Service: the memory against which changes are compared. Pure. */
 import type { ServiceKey, ServicePort } from "../../model/types.ts";
 import type { PortConnections } from "../backend.ts";
-import { type Claim, type ClaimChange, Claims } from "../claims.ts";
-import { isUrgent } from "../urgent.ts";
+import { ClaimLedger, NO_SERVICE } from "../claim-ledger.ts";
+import type { Claim, ClaimChange } from "../claims.ts";
 import { address, cidrRange } from "./bytes.ts";
 import { compileService, type Destination, destinations } from "./compile-service.ts";
 import { SERVICE_CIDRS } from "./expand.ts";
@@ -32,13 +32,9 @@ export type PreviousSlots = (
   destinations: readonly Pick<Destination, "way" | "key">[],
 ) => readonly string[];
 
-/** Owner of what no Service owns; sorts before every Service. */
-const TABLE_ITSELF = "";
-
 export class ServiceState {
   readonly #options: TableOptions;
-  readonly #applied = new Map<ServiceKey, Applied>();
-  readonly #claims = new Claims();
+  readonly #ledger = new ClaimLedger<Applied>();
 
   constructor(options: TableOptions) {
     this.#options = options;
@@ -53,7 +49,7 @@ export class ServiceState {
         .map(cidrRange)
         .map(({ first, last }) => ({ set: SERVICE_CIDRS, key: first, value: last })),
     ];
-    this.#replace(TABLE_ITSELF, { ...NOTHING, claims });
+    this.#ledger.set(NO_SERVICE, { ...NOTHING, claims });
   }
 
   /** Takes the new state of a Service. Throws a RangeError, with nothing taken, on what cannot be compiled. */
@@ -65,71 +61,47 @@ export class ServiceState {
       return slots;
     });
     const counted = this.#options.counters ? ports.map((port) => countedOf(port, this.#options)) : [];
-    this.#replace(key, { claims, rings, counted });
+    this.#ledger.set(key, { claims, rings, counted });
   }
 
   /** All changes since the last call. */
   takeChanges(): ClaimChange[] {
-    return this.#claims.takeChanges();
+    return this.#ledger.takeChanges();
   }
 
   /** Every owner, those that other Services depend on first. */
   owners(): ServiceKey[] {
-    const keys = [...this.#applied.keys()];
-    return [...keys.filter(comesFirst), ...keys.filter((key) => !comesFirst(key))];
+    return this.#ledger.owners();
   }
 
   /** The owner's claims that count: no other owner comes before it. */
-  *effective(key: ServiceKey): Generator<Claim> {
-    for (const claim of this.#applied.get(key)?.claims ?? []) {
-      if (this.#claims.counts(key, claim)) yield claim;
-    }
+  effective(key: ServiceKey): Iterable<Claim> {
+    return this.#ledger.effective(key);
   }
 
   /** All claims that count. */
-  *effectiveClaims(): Generator<Claim> {
-    for (const key of this.#applied.keys()) yield* this.effective(key);
+  effectiveClaims(): Iterable<Claim> {
+    return this.#ledger.effectiveClaims();
   }
 
   /** Every service port with the elements that count for it. */
   *counted(): Generator<Counted> {
-    for (const [key, { counted }] of this.#applied) {
+    for (const [key, { counted }] of this.#ledger.entries()) {
       for (const { port, at } of counted)
-        yield { port, at: at.filter((claim) => this.#claims.counts(key, claim)) };
+        yield { port, at: at.filter((claim) => this.#ledger.counts(key, claim)) };
     }
   }
 
   /** The slots of a Service's rings. */
   slotsOf(key: ServiceKey): PreviousSlots {
-    const { rings } = this.#applied.get(key) ?? NOTHING;
+    const { rings } = this.#ledger.get(key) ?? NOTHING;
     const width = this.#options.family === "IPv4" ? 8 : 20;
     return (ring, to) => split(rings.get(ringKey(ring, to)) ?? "", width);
   }
-
-  #replace(key: ServiceKey, next: Applied): void {
-    const before = this.#applied.get(key) ?? NOTHING;
-    const kept = new Map(before.claims.map((claim) => [nameOf(claim), claim]));
-    for (const claim of next.claims) {
-      const old = kept.get(nameOf(claim));
-      kept.delete(nameOf(claim));
-      if (old?.value !== claim.value) this.#claims.add(key, claim);
-    }
-    for (const claim of kept.values()) this.#claims.remove(key, claim);
-    if (next.claims.length > 0) this.#applied.set(key, next);
-    else this.#applied.delete(key);
-  }
-}
-
-function nameOf({ set, key }: Claim): string {
-  return `${set} ${key}`;
 }
 
 function ringKey(ring: Ring, [first]: readonly Pick<Destination, "key">[]): string {
   return `${ring} ${first?.key}`;
-}
-
-function comesFirst(key: ServiceKey): boolean {
-  return key === TABLE_ITSELF || isUrgent(key);
 }
 
 function countedOf(port: ServicePort, options: TableOptions): Counted {

@@ -524,3 +524,46 @@ describe("what the observer is told", () => {
     expect([udp?.previous.map(({ label }) => label), udp?.current]).toEqual([["ns/a:p80"], []]);
   });
 });
+
+describe("work that comes due in the backend", () => {
+  test("is asked for after every sync, and again when it said", async () => {
+    const at = await LoopHarness.started();
+    at.backend.tendAfter(2_000, 3_000);
+    const sinceMs = at.clock.now();
+    at.change("a");
+    await at.clock.advance(20_000);
+    expect(at.calls(sinceMs)).toEqual(["sync 0 ns/a", "tend 0", "tend 2", "tend 5"]);
+  });
+
+  test("a sync in between starts the wait anew", async () => {
+    const at = await LoopHarness.started();
+    at.backend.tendAfter(5_000, 5_000);
+    const sinceMs = at.clock.now();
+    at.change("a");
+    await at.clock.advance(3_000);
+    at.change("b");
+    await at.clock.advance(10_000);
+    expect(at.calls(sinceMs)).toEqual(["sync 0 ns/a", "tend 0", "sync 3 ns/b", "tend 3", "tend 8"]);
+  });
+
+  test("a failure is left to a full pass", async () => {
+    const at = await LoopHarness.started();
+    at.backend.tendAfter(new Error("gone"));
+    const sinceMs = at.clock.now();
+    at.change("a");
+    await at.clock.advance(5_000);
+    expect(at.calls(sinceMs)).toEqual(["sync 0 ns/a", "tend 0", "resync 1 ns/a", "tend 1"]);
+    expect(at.log.matching("work between syncs failed")).toHaveLength(1);
+  });
+
+  test("ends with the loop", async () => {
+    const at = await LoopHarness.started();
+    at.backend.tendAfter(2_000);
+    at.change("a");
+    await at.clock.advance(1_000);
+    await at.loop.stop();
+    const before = at.backend.calls.length;
+    await at.clock.advance(10_000);
+    expect(at.backend.calls).toHaveLength(before);
+  });
+});

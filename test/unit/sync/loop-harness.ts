@@ -12,7 +12,7 @@ export const SYNC_MS = 30_000;
 export const HOUR_MS = 3_600_000;
 
 export interface Call {
-  readonly what: "sync" | "resync" | "checkDrift";
+  readonly what: "sync" | "resync" | "checkDrift" | "tend";
   readonly atMs: number;
   readonly keys: readonly string[];
 }
@@ -30,6 +30,8 @@ export class FakeBackend implements Backend {
   refused: SyncResult["refused"] = [];
   /** Tells the loop of a change by somebody else; undefined while nobody listens. */
   reportDrift: ((what: string) => void) | undefined;
+  /** Absent, as in modes in which nothing comes due, unless `tendAfter` was called. */
+  tend?: () => Promise<number | undefined>;
   readonly #clock: FakeClock;
   #busy = false;
 
@@ -55,6 +57,17 @@ export class FakeBackend implements Backend {
     this.reportDrift = onDrift;
     return () => {
       this.reportDrift = undefined;
+    };
+  }
+
+  /** Gives the backend work that comes due: what each `tend` in turn returns or throws, then undefined. */
+  tendAfter(...waits: (number | Error)[]): void {
+    this.tend = async () => {
+      this.calls.push({ what: "tend", atMs: this.#clock.now(), keys: [] });
+      if (this.#busy) throw new Error("calls overlap");
+      const wait = waits.shift();
+      if (wait instanceof Error) throw wait;
+      return wait;
     };
   }
 
