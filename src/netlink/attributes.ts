@@ -66,9 +66,23 @@ export class AttributeWriter {
   }
 
   /** In host order. */
+  u16(type: number, value: number): this {
+    const at = this.#open(type, 2);
+    this.#buffer.writeUInt16LE(value, at);
+    return this;
+  }
+
+  /** In host order. */
   u32(type: number, value: number): this {
     const at = this.#open(type, 4);
     this.#buffer.writeUInt32LE(value, at);
+    return this;
+  }
+
+  /** In host order. */
+  u64(type: number, value: bigint): this {
+    const at = this.#open(type, 8);
+    this.#buffer.writeBigUInt64LE(value, at);
     return this;
   }
 
@@ -185,8 +199,18 @@ export class AttributeReader {
   }
 
   /** In host order. */
+  u16(): number {
+    return this.#has(2) ? this.#bytes.readUInt16LE(this.#payload) : 0;
+  }
+
+  /** In host order. */
   u32(): number {
     return this.#has(4) ? this.#bytes.readUInt32LE(this.#payload) : 0;
+  }
+
+  /** In host order. */
+  u64(): bigint {
+    return this.#has(8) ? this.#bytes.readBigUInt64LE(this.#payload) : 0n;
   }
 
   u64be(): bigint {

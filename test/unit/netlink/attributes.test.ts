@@ -5,7 +5,9 @@ import { fromHex, toHex } from "./hex.ts";
 
 /** What a writer can write and a reader can give back. */
 type Value =
-  | { readonly kind: "u8" | "u16be" | "u32be" | "u32"; readonly value: number }
+  | { readonly kind: "u8" | "u16be" | "u16" | "u32be" | "u32"; readonly value: number }
+  | { readonly kind: "u64"; readonly value: bigint }
+  | { readonly kind: "u64be"; readonly value: bigint }
   | { readonly kind: "bytes"; readonly value: Uint8Array }
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "nested"; readonly value: readonly Attribute[] };
@@ -19,6 +21,8 @@ function write(writer: AttributeWriter, attributes: readonly Attribute[]): void 
     if (content.kind === "nested") writer.nested(type, () => write(writer, content.value));
     else if (content.kind === "bytes") writer.bytes(type, content.value);
     else if (content.kind === "string") writer.string(type, content.value);
+    else if (content.kind === "u64") writer.u64(type, content.value);
+    else if (content.kind === "u64be") writer.u64be(type, content.value);
     else writer[content.kind](type, content.value);
   }
 }
@@ -36,6 +40,9 @@ function read(reader: AttributeReader, expected: readonly Attribute[]): Attribut
 function readValue(reader: AttributeReader, shape: Value): Value {
   if (shape.kind === "bytes") return { kind: "bytes", value: new Uint8Array(reader.bytes()) };
   if (shape.kind === "string") return { kind: "string", value: reader.string() };
+  if (shape.kind === "u64" || shape.kind === "u64be") {
+    return { kind: shape.kind, value: reader[shape.kind]() };
+  }
   if (shape.kind !== "nested") return { kind: shape.kind, value: reader[shape.kind]() };
   let value: Attribute[] = [];
   reader.nested(() => {
@@ -52,6 +59,11 @@ const { attributes } = fc.letrec<{ attributes: Attribute[]; content: Value }>((t
     { depthSize: "small" },
     fc.record({ kind: fc.constant("u8" as const), value: fc.integer({ min: 0, max: 0xff }) }),
     fc.record({ kind: fc.constant("u16be" as const), value: fc.integer({ min: 0, max: 0xffff }) }),
+    fc.record({ kind: fc.constant("u16" as const), value: fc.integer({ min: 0, max: 0xffff }) }),
+    fc.record({
+      kind: fc.constantFrom("u64" as const, "u64be" as const),
+      value: fc.bigInt(0n, 2n ** 64n - 1n),
+    }),
     fc.record({ kind: fc.constant("u32be" as const), value: fc.integer({ min: 0, max: 0xffffffff }) }),
     fc.record({ kind: fc.constant("u32" as const), value: fc.integer({ min: 0, max: 0xffffffff }) }),
     fc.record({ kind: fc.constant("bytes" as const), value: fc.uint8Array({ maxLength: 300, size: "max" }) }),
@@ -66,6 +78,20 @@ describe("AttributeWriter", () => {
     writer.nested(2, () => writer.u8(1, 17).u16be(2, 0x0457)).u32(25, 8);
     expect(toHex(writer.finish())).toBe(
       toHex(fromHex("02000000  14000280 05000100 11000000 06000200 04570000  08001900 08000000")),
+    );
+  });
+
+  test("writes host and network order", () => {
+    const bytes = new AttributeWriter()
+      .u16(1, 0x1234)
+      .u16be(1, 0x1234)
+      .u64(2, 0x12n)
+      .u64be(2, 0x12n)
+      .finish();
+    expect(toHex(bytes)).toBe(
+      toHex(
+        fromHex("06000100 34120000 06000100 12340000 0c000200 12000000 00000000 0c000200 00000000 00000012"),
+      ),
     );
   });
 
