@@ -2,18 +2,18 @@
 import type { PerFamily } from "../model/types.ts";
 import { AttributeReader } from "../netlink/attributes.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress } from "../netlink/inet.ts";
-import type { NetlinkMessage } from "../netlink/messages.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import type { NetlinkMessage, NetlinkRequest } from "../netlink/messages.ts";
+import { findLink } from "./links.ts";
+import { openRtnetlink } from "./rtnetlink.ts";
 
-const NETLINK_ROUTE = 0;
 const RTM_GETADDR = 22;
 /** struct ifaddrmsg: family, prefix length, flags, scope (u8 each), interface index (u32). */
-const IFADDRMSG_BYTES = 8;
-const IFA_ADDRESS = 1;
-const IFA_LOCAL = 2;
+export const IFADDRMSG_BYTES = 8;
+export const IFA_ADDRESS = 1;
+export const IFA_LOCAL = 2;
 
 /** Scope of an address that is valid everywhere (RT_SCOPE_UNIVERSE, linux/rtnetlink.h). */
-const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_UNIVERSE = 0;
 /** The loopback device is the first of every network namespace. */
 const LOOPBACK_INDEX = 1;
 
@@ -25,16 +25,29 @@ export interface HostAddresses {
   readonly outward: PerFamily<readonly string[]>;
 }
 
+export interface ListOptions {
+  /** Name of a link whose addresses do not count, unless another link has them too. There need not be such a link. */
+  readonly exceptLink?: string;
+}
+
 /**
  * Lists addresses. Interfaces that are down count too: the kernel delivers nothing to their addresses, and when one
  * comes up its addresses are served at once. Throws a NetlinkError.
  */
-export async function listAddresses(): Promise<HostAddresses> {
-  using socket = NetlinkSocket.open(NETLINK_ROUTE);
-  const payload = Buffer.alloc(IFADDRMSG_BYTES);
-  payload.writeUInt8(AF_UNSPEC);
-  const messages = await socket.dumpAll("list addresses", { type: RTM_GETADDR, flags: 0, payload });
+export async function listAddresses({ exceptLink }: ListOptions = {}): Promise<HostAddresses> {
+  using socket = openRtnetlink();
+  const except = exceptLink === undefined ? undefined : findLink(socket, exceptLink);
+  const all = await socket.dumpAll("list addresses", listRequest(AF_UNSPEC));
+  const isExcept = except === undefined ? () => false : isOnLink(except.index);
+  const messages = all.filter((message) => !isExcept(message));
   return { local: byFamily(messages), outward: byFamily(messages.filter(isOutward)) };
+}
+
+/** Asks, in a dump, for the addresses of a family (AF_…). */
+export function listRequest(family: number): NetlinkRequest {
+  const payload = Buffer.alloc(IFADDRMSG_BYTES);
+  payload.writeUInt8(family);
+  return { type: RTM_GETADDR, flags: 0, payload };
 }
 
 function byFamily(messages: readonly NetlinkMessage[]): PerFamily<readonly string[]> {
@@ -42,8 +55,17 @@ function byFamily(messages: readonly NetlinkMessage[]): PerFamily<readonly strin
 }
 
 /** struct ifaddrmsg has the scope in its fourth byte, the interface's index in the next four. */
-function isOutward({ payload }: NetlinkMessage): boolean {
-  return payload[3] === RT_SCOPE_UNIVERSE && payload.readUInt32LE(4) !== LOOPBACK_INDEX;
+function isOutward(message: NetlinkMessage): boolean {
+  return message.payload[3] === RT_SCOPE_UNIVERSE && linkIndex(message) !== LOOPBACK_INDEX;
+}
+
+/** Tells whether a message of an RTM_GETADDR dump is about an address of the link of an index. */
+export function isOnLink(index: number): (message: NetlinkMessage) => boolean {
+  return (message) => linkIndex(message) === index;
+}
+
+function linkIndex({ payload }: NetlinkMessage): number {
+  return payload.readUInt32LE(4);
 }
 
 /** The distinct addresses of one family (AF_…) in an RTM_GETADDR dump. */
