@@ -6,8 +6,8 @@ import type { ProxyConfig } from "./config/proxy-config.ts";
 import type { EventRecorder } from "./events/recorder.ts";
 import type { ProxyHealth } from "./health/proxy-health.ts";
 import { ServiceHealthServers } from "./health/service-health.ts";
-import { listAddresses } from "./kernel/addresses.ts";
 import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
+import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import type { Logger } from "./logging/logger.ts";
 import type { ProxyMetrics } from "./metrics/proxy-metrics.ts";
 import { IP_FAMILIES, type IpFamily, type ServiceKey } from "./model/types.ts";
@@ -117,7 +117,7 @@ function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): Fa
     serviceHealth,
     events,
     flows: { list: listUdpFlows, delete: deleteUdpFlows },
-    localAddresses: async (family) => (await listAddresses()).local[family],
+    localAddresses: async (family) => (await listNodeAddresses()).local[family],
     logger,
   });
   return new FamilyLoop({

@@ -26,13 +26,18 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const warning of warnings) logger.warn(warning);
   try {
     if (action === "cleanup") return (await removeLeftovers(undefined, logger)) === 0 ? 0 : 1;
-    prepareKernel(config, logger);
-    prepareHost(config);
-    return action === "init-only" ? 0 : await runUntilStopped(config, configPath, logger);
+    if (action === "run") return await runUntilStopped(config, configPath, logger);
+    prepare(config, logger);
+    return 0;
   } catch (error) {
     logger.fatal({ err: error }, "cannot start");
     return 1;
   }
+}
+
+function prepare(config: ProxyConfig, logger: Logger): void {
+  prepareKernel(config, logger);
+  prepareHost(config, logger);
 }
 
 /** Kernel settings of connection tracking. One that cannot be set is no reason to leave the node without a proxy. */
@@ -60,7 +65,13 @@ async function runUntilStopped(
   const nodeName = nodeNameOf(config);
   const notProtected = setOomScoreAdj(config.oomScoreAdj);
   if (notProtected !== undefined) logger.warn(notProtected);
-  const proxy = new KubeProxy({ config, nodeName, logger, onFatal: fatal });
+  const proxy = new KubeProxy({
+    config,
+    nodeName,
+    logger,
+    prepareHost: () => prepare(config, logger),
+    onFatal: fatal,
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
       logger.info({ signal }, "stopping; the rules stay in place");

@@ -8,8 +8,8 @@ import { Family, type FamilyContext, probeFamilies } from "./family.ts";
 import { createHealthzServer } from "./health/healthz-server.ts";
 import { ProxyHealth } from "./health/proxy-health.ts";
 import type { RetryingServer } from "./http/retrying-server.ts";
-import { listAddresses } from "./kernel/addresses.ts";
 import { readNfacctCounters } from "./kernel/nfacct.ts";
+import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import type { Logger } from "./logging/logger.ts";
 import { createMetricsServer } from "./metrics/metrics-server.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
@@ -31,6 +31,8 @@ export interface ProxyOptions {
   readonly config: ProxyConfig;
   readonly nodeName: string;
   readonly logger: Logger;
+  /** Sets what the host needs, once it is known that the mode can run on it. Throws when the mode cannot work without. */
+  readonly prepareHost: () => void;
   /** The proxy cannot go on and should be started anew: its node changed under it. */
   readonly onFatal: (reason: string) => void;
 }
@@ -86,10 +88,11 @@ export class KubeProxy {
 
   /** Brings everything up; resolves when the source is running. Rejects with a message for the operator. */
   async start(): Promise<void> {
-    const { config, nodeName, logger } = this.#options;
+    const { config, nodeName, logger, prepareHost } = this.#options;
     const context: FamilyContext = { config, nodeName, facts: this.#facts, logger };
-    this.#facts.take(await listAddresses());
+    this.#facts.take(await listNodeAddresses());
     const backends = await probeFamilies(context);
+    prepareHost();
     this.#metrics = new ProxyMetrics({
       mode: this.#config.mode,
       families: backends.map(({ family }) => family),
@@ -110,7 +113,7 @@ export class KubeProxy {
       ? new ApiSource({ client, nodeName, serviceCIDRs: this.#usesServiceCIDRs, logger: this.#logger })
       : new ManifestSource({ dir: this.#config.manifests, logger: this.#logger });
     this.#nodeWatch?.start();
-    if (this.#config.nodePortAddresses.length > 0) this.#watchAddresses();
+    if (this.#dependsOnAddresses) this.#watchAddresses();
     await this.#source.start(this.#sink());
     // Not before all else works: the rules of another mode are better than none. Failures are logged; what stayed is no
     // reason to leave the node without a proxy. It takes a moment, in which the source can list.
@@ -140,10 +143,15 @@ export class KubeProxy {
     this.#client?.close();
   }
 
+  /** In ipvs mode each address has virtual servers of its own. */
+  get #dependsOnAddresses(): boolean {
+    return this.#config.nodePortAddresses.length > 0 || this.#config.mode === "ipvs";
+  }
+
   #watchAddresses(): void {
     this.#addressWatch = new AddressWatch(
       {
-        list: listAddresses,
+        list: listNodeAddresses,
         periodMs: this.#config.syncPeriodMs,
         clock: systemClock,
         onChange: (addresses) => {

@@ -45,6 +45,11 @@ export class ClaimLedger<Entry extends { readonly claims: readonly Claim[] }> {
     return [...keys.filter(comesFirst), ...keys.filter((key) => !comesFirst(key))];
   }
 
+  /** Whose claim is the one that counts; undefined if nobody claims it. */
+  ownerOf(claim: Pick<Claim, "set" | "key">): ServiceKey | undefined {
+    return this.#claims.ownerOf(claim);
+  }
+
   /** Whether this owner's claim is the one that counts. */
   counts(owner: ServiceKey, claim: Claim): boolean {
     return this.#claims.counts(owner, claim);

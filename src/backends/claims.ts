@@ -49,9 +49,14 @@ export class Claims {
     else claimants.set(key, left);
   }
 
+  /** Whose claim is the one that counts; undefined if nobody claims it. */
+  ownerOf({ set, key }: Pick<Claim, "set" | "key">): ServiceKey | undefined {
+    return this.#sets.get(set)?.get(key)?.owner;
+  }
+
   /** Whether this owner's claim is the one that counts. */
-  counts(owner: ServiceKey, { set, key }: Claim): boolean {
-    return this.#sets.get(set)?.get(key)?.owner === owner;
+  counts(owner: ServiceKey, claim: Claim): boolean {
+    return this.ownerOf(claim) === owner;
   }
 
   /** What the calls since the last time amount to. */

@@ -3,36 +3,70 @@ import type { ProxyMode } from "../config/proxy-config.ts";
 import { deleteTable } from "../kernel/nf-tables.ts";
 import type { Logger } from "../logging/logger.ts";
 import { IP_FAMILIES, type IpFamily } from "../model/types.ts";
-import { removeIptablesMode } from "./iptables/cleanup.ts";
+import { IPTABLES_TELLTALE, iptablesBelongings } from "./iptables/cleanup.ts";
+import { apartFrom } from "./iptables-chains/apart-from.ts";
+import {
+  type ChainRef,
+  type FindBelongings,
+  removeFromAllVariants,
+} from "./iptables-chains/remove-chains.ts";
+import { IPVS_CHAINS, IPVS_TELLTALE, removeServers, removeSets } from "./ipvs/cleanup.ts";
 
-/** Removes a mode's objects of one family, whoever made them; returns whether there were any. */
+/** Removes some of a mode's objects of one family, whoever made them; returns whether there were any. */
 type Remover = (family: IpFamily) => boolean | Promise<boolean>;
 
 /** The table that nftables mode, ours or upstream's, keeps in each family. */
 const NFTABLES_TABLE = "kube-proxy";
 
-const REMOVERS: ReadonlyMap<ProxyMode, Remover> = new Map<ProxyMode, Remover>([
+/** The modes that keep chains in iptables. They share some, so they are removed one after the other. */
+const CHAINS: readonly {
+  readonly mode: ProxyMode;
+  readonly find: FindBelongings;
+  readonly telltale: ChainRef;
+}[] = [
+  { mode: "ipvs", find: () => IPVS_CHAINS, telltale: IPVS_TELLTALE },
+  { mode: "iptables", find: iptablesBelongings, telltale: IPTABLES_TELLTALE },
+];
+
+/** What else the modes have, and must be removed before, or after, rules that refer to it. */
+const BEFORE_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
   ["nftables", (family) => deleteTable(family, NFTABLES_TABLE)],
-  ["iptables", removeIptablesMode],
-]);
+  ["ipvs", removeServers],
+];
+const AFTER_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [["ipvs", removeSets]];
 
 /**
- * Removes the rules of every mode except one, in both families: they would answer before that mode's own do. What is
+ * Removes the objects of every mode except one, in both families: they would answer before that mode's own do. What is
  * missing is no error. Does not reject: failures are logged, and the number of them is returned.
  */
 export async function removeLeftovers(kept: ProxyMode | undefined, logger: Logger): Promise<number> {
   let failures = 0;
-  const remove = async (mode: ProxyMode, remover: Remover, family: IpFamily): Promise<void> => {
-    try {
-      if (await remover(family)) logger.info({ mode, family }, "removed the rules of a mode");
-    } catch (error) {
-      failures++;
-      logger.error({ err: error, mode, family }, "could not remove all rules of a mode");
+  const removeFrom = async (family: IpFamily): Promise<void> => {
+    const removed = new Set<ProxyMode>();
+    for (const [mode, remover] of [...BEFORE_CHAINS, ...chainRemovers(kept), ...AFTER_CHAINS]) {
+      if (mode === kept) continue;
+      try {
+        if (await remover(family)) removed.add(mode);
+      } catch (error) {
+        failures++;
+        logger.error({ err: error, mode, family }, "could not remove all rules of a mode");
+      }
     }
+    for (const mode of removed) logger.info({ mode, family }, "removed the rules of a mode");
   };
-  const others = [...REMOVERS].filter(([mode]) => mode !== kept);
-  await Promise.all(
-    others.flatMap(([mode, remover]) => IP_FAMILIES.map((family) => remove(mode, remover, family))),
-  );
+  await Promise.all(IP_FAMILIES.map(removeFrom));
   return failures;
+}
+
+/** What modes share goes with the last one that has it, and stays if the kept one has it. */
+function chainRemovers(kept: ProxyMode | undefined): (readonly [ProxyMode, Remover])[] {
+  const keptHasChains = CHAINS.some(({ mode }) => mode === kept);
+  return CHAINS.map(({ mode, find, telltale }, i) => {
+    const others = CHAINS.filter((other, j) => other.mode === kept || j > i);
+    const findApart: FindBelongings = (kernel) =>
+      others.reduce((going, other) => apartFrom(going, other.find(kernel), kernel), find(kernel));
+    // Without a mode to be kept, everything goes, also what an interrupted start has left.
+    const only = keptHasChains ? telltale : undefined;
+    return [mode, (family) => removeFromAllVariants(family, findApart, only)] as const;
+  });
 }

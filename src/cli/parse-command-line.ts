@@ -16,7 +16,7 @@ import { FLAGS } from "./flags.ts";
 import { parseArguments } from "./program.ts";
 
 /** Modes that this version can run; the others are valid names. */
-const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables", "nftables"];
+const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables"];
 
 export interface Invocation {
   readonly action: Action;
@@ -115,7 +115,7 @@ function check(proxy: KubeProxyConfiguration, action: Action, configPath: string
   const { mode } = proxy;
   // Cleanup removes the rules of every mode, whichever is configured.
   if (action !== "cleanup" && isProxyMode(mode) && !RUNNABLE_MODES.includes(mode)) {
-    const allowed = `${RUNNABLE_MODES.join(" or ")} (${mode} is not yet in this version)`;
+    const allowed = `one of ${RUNNABLE_MODES.join(", ")} (${mode} is not yet in this version)`;
     problems.push({ field: "mode", value: mode, allowed });
   }
   const named =

@@ -37,6 +37,17 @@ export interface ProxyConfig {
   readonly interfaceNamePrefix: string;
   /** Canonical CIDRs and the keyword `primary`; empty = all addresses. In nftables mode `primary` is the default. */
   readonly nodePortAddresses: readonly string[];
+  /** Read in ipvs mode. */
+  readonly ipvs: {
+    readonly scheduler: string;
+    /** Canonical CIDRs of both families: virtual servers in them are never deleted. */
+    readonly excludeCIDRs: readonly string[];
+    readonly strictARP: boolean;
+    /** Of idle connections, in whole seconds; 0 = as the kernel has them. */
+    readonly tcpTimeoutMs: number;
+    readonly tcpFinTimeoutMs: number;
+    readonly udpTimeoutMs: number;
+  };
   readonly oomScoreAdj: number;
   readonly conntrack: {
     readonly maxPerCore: number;

@@ -6,6 +6,9 @@ import type { ProxyConfig, ProxyMode } from "./proxy-config.ts";
 import type { KubeProxyConfiguration } from "./schema.ts";
 import { isDetectLocalMode, isProxyMode } from "./validate.ts";
 
+/** Round robin, as upstream. */
+const DEFAULT_SCHEDULER = "rr";
+
 /** What only the command line can say. */
 export interface Overrides {
   readonly master: string;
@@ -39,6 +42,14 @@ export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrid
     bridgeInterface: config.detectLocal.bridgeInterface,
     interfaceNamePrefix: config.detectLocal.interfaceNamePrefix,
     nodePortAddresses: config.nodePortAddresses.map((text) => canonicalCidr(text) ?? text),
+    ipvs: {
+      scheduler: config.ipvs.scheduler || DEFAULT_SCHEDULER,
+      excludeCIDRs: config.ipvs.excludeCIDRs.map((text) => canonicalCidr(text) ?? text),
+      strictARP: config.ipvs.strictARP,
+      tcpTimeoutMs: config.ipvs.tcpTimeout,
+      tcpFinTimeoutMs: config.ipvs.tcpFinTimeout,
+      udpTimeoutMs: config.ipvs.udpTimeout,
+    },
     oomScoreAdj: config.oomScoreAdj,
     conntrack: {
       maxPerCore: conntrack.maxPerCore,

@@ -11,6 +11,10 @@ import type { FieldPath, KubeProxyConfiguration } from "./schema.ts";
 /** Modes that have a name; `userspace` is upstream's mode of 1.25 and earlier. */
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables", "userspace"];
 
+const IPVS_TIMEOUTS = ["tcpTimeout", "tcpFinTimeout", "udpTimeout"] as const;
+/** The kernel counts in ticks, a thousand a second at most, and holds them in 32 bits with a sign. */
+const MAX_IPVS_TIMEOUT_MS = 2_147_483_000;
+
 const DETECT_LOCAL_MODES: readonly DetectLocalMode[] = [
   "ClusterCIDR",
   "NodeCIDR",
@@ -112,6 +116,20 @@ function checkPeriods(config: KubeProxyConfiguration): Problem[] {
     ...(config.mode === "ipvs"
       ? [
           ...checkSync("ipvs", ipvs),
+          ...unless(
+            /^[a-z][a-z0-9_]{0,14}$|^$/.test(ipvs.scheduler),
+            "ipvs.scheduler",
+            ipvs.scheduler,
+            "the name of a scheduler, such as rr, lc, sh or mh; at most 15 letters",
+          ),
+          ...IPVS_TIMEOUTS.flatMap((name) =>
+            unless(
+              ipvs[name] <= MAX_IPVS_TIMEOUT_MS,
+              `ipvs.${name}`,
+              formatDuration(ipvs[name]),
+              `at most ${formatDuration(MAX_IPVS_TIMEOUT_MS)}`,
+            ),
+          ),
           ...notNegative("ipvs.tcpTimeout", ipvs.tcpTimeout),
           ...notNegative("ipvs.tcpFinTimeout", ipvs.tcpFinTimeout),
           ...notNegative("ipvs.udpTimeout", ipvs.udpTimeout),

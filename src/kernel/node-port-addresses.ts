@@ -48,6 +48,11 @@ function primaryCidr(family: IpFamily, ip: string | undefined): string[] {
   return ip === undefined || ip === "" || isLoopback(ip) ? [] : [`${ip}/${HOST_BITS[family]}`];
 }
 
+/** Whether a canonical address is a link-local one of IPv6 (RFC 4291, section 2.5.6). */
+export function isLinkLocal(address: string): boolean {
+  return contains("fe80::/10", address);
+}
+
 /** Whether a canonical address or CIDR starts inside 127.0.0.0/8 or is ::1. */
 export function isLoopback(text: string): boolean {
   return text.startsWith("127.") || text === "::1" || text === "::1/128";

@@ -13,11 +13,14 @@ import {
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
 
-const ERRNO_NAMES = new Map<number, string>();
-for (const [name, errno] of Object.entries(constants.errno)) {
-  // The first name wins: EAGAIN, not EWOULDBLOCK.
-  if (!ERRNO_NAMES.has(errno)) ERRNO_NAMES.set(errno, name);
-}
+/** Second names of numbers that the kernel calls EAGAIN and EOPNOTSUPP. */
+const ALIASES: readonly string[] = ["EWOULDBLOCK", "ENOTSUP"];
+
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !ALIASES.includes(name))
+    .map(([name, errno]) => [errno, name]),
+);
 
 /** What an NLMSG_ERROR or NLMSG_DONE carries. */
 export interface KernelStatus {

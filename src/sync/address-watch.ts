@@ -1,5 +1,6 @@
 /** Notices that the node's addresses changed: node ports limited to some addresses must follow. */
 import type { HostAddresses } from "../kernel/addresses.ts";
+import { isLinkLocal } from "../kernel/node-port-addresses.ts";
 import type { Clock } from "./clock.ts";
 
 export interface AddressWatchOptions {
@@ -47,6 +48,8 @@ export class AddressWatch {
   }
 }
 
+/** Without link-local ones: no node port answers there, and every new pod may bring one. */
 function fingerprint({ local }: HostAddresses): string {
-  return [...local.IPv4, ...local.IPv6].sort().join();
+  const IPv6 = local.IPv6.filter((address) => !isLinkLocal(address));
+  return [...local.IPv4, ...IPv6].sort().join();
 }

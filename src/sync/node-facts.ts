@@ -1,8 +1,9 @@
 /** What this node is right now: its addresses and ranges, from interfaces, configuration and store. */
 import type { NodeFactsNow } from "../backends/create-options.ts";
 import type { ProxyConfig } from "../config/proxy-config.ts";
-import { type HostAddresses, listAddresses } from "../kernel/addresses.ts";
+import type { HostAddresses } from "../kernel/addresses.ts";
 import { resolveNodePortAddresses } from "../kernel/node-port-addresses.ts";
+import { listNodeAddresses } from "../kernel/virtual-device.ts";
 import { familyOf } from "../model/address.ts";
 import type { IpFamily } from "../model/types.ts";
 import type { Store } from "../store/store.ts";
@@ -49,7 +50,7 @@ export class NodeFacts {
 
   /** Lists the addresses anew and gathers what a backend asks for. Rejects with a NetlinkError. */
   async now(family: IpFamily): Promise<NodeFactsNow> {
-    this.take(await listAddresses());
+    this.take(await listNodeAddresses());
     const nodeIP = this.nodeIPs.ips[family];
     return {
       nodeIPs: nodeIP === "" ? [] : [nodeIP],

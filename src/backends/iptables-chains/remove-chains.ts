@@ -23,9 +23,16 @@ export interface Belongings {
   readonly jumps: readonly JumpRule[];
   /** Chains that may refer to each other; emptied before any chain is removed. */
   readonly chains: Readonly<Record<RestoreTable, readonly string[]>>;
+  /** Chains that are emptied but stay, because another mode has them too. */
+  readonly emptied?: Readonly<Record<RestoreTable, readonly string[]>>;
+  /** Whether a rule is one that only this mode writes, wherever it stands. */
+  readonly isOnlyOurs?: (rule: string) => boolean;
   /** Many more chains of table nat, in portions that are removed one after the other: callers before callees. */
   readonly natPortions?: readonly (readonly string[])[];
 }
+
+/** A chain of a table. */
+export type ChainRef = readonly [table: RestoreTable, chain: string];
 
 /** Finds a mode's belongings among everything that is in the kernel. */
 export type FindBelongings = (kernel: KernelState) => Belongings;
@@ -70,16 +77,23 @@ export async function removeChains(iptables: IpTablesClient, find: FindBelonging
 /**
  * Removes a mode's rules and chains of one family from every variant of iptables the host has: a node may have changed
  * from one to the other. Programs that are missing made no rules. All variants are tried before the first error is
- * thrown. Returns whether there was anything to remove.
+ * thrown. With a `telltale`, a variant without this chain is not looked at, as reading a big table takes its time.
+ * Returns whether there was anything to remove.
  */
-export async function removeFromAllVariants(family: IpFamily, find: FindBelongings): Promise<boolean> {
+export async function removeFromAllVariants(
+  family: IpFamily,
+  find: FindBelongings,
+  telltale?: ChainRef,
+): Promise<boolean> {
   let removed = false;
   const errors: unknown[] = [];
   for (const variant of ["default", "nft", "legacy"] as const) {
     // Merely listing a legacy table makes the kernel create it.
     if (variant === "legacy" && !legacyTablesExist(family)) continue;
+    const iptables = new IpTables({ family, variant });
     try {
-      if (await removeChains(new IpTables({ family, variant }), find)) removed = true;
+      if (telltale !== undefined && !(await iptables.chainExists(...telltale))) continue;
+      if (await removeChains(iptables, find)) removed = true;
     } catch (error) {
       if (!isBinaryMissing(error)) errors.push(error);
     }
@@ -104,7 +118,11 @@ async function commit(iptables: IpTablesClient, blocks: readonly RestoreBlock[])
 }
 
 /** Takes away the jumps and empties the chains, so that nothing of ours refers to any of them. */
-function detach(table: RestoreTable, kernel: KernelState, { jumps, chains }: Belongings): RestoreBlock {
+function detach(
+  table: RestoreTable,
+  kernel: KernelState,
+  { jumps, chains, emptied }: Belongings,
+): RestoreBlock {
   const block = emptyBlock(table);
   for (const jump of jumps) {
     if (jump.table !== table) continue;
@@ -113,7 +131,8 @@ function detach(table: RestoreTable, kernel: KernelState, { jumps, chains }: Bel
       if (hasRule([found], `-A ${rule}`, kernel.family)) block.rules.push([`-D ${rule}`, NOBODY]);
     }
   }
-  for (const chain of chains[table]) if (kernel[table].has(chain)) block.declare.push([chain, NOBODY]);
+  for (const chain of [...chains[table], ...(emptied?.[table] ?? [])])
+    if (kernel[table].has(chain)) block.declare.push([chain, NOBODY]);
   return block;
 }
 

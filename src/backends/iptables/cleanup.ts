@@ -1,8 +1,7 @@
 /** What this mode has in a kernel, for removing it. */
 import type { IpTablesClient } from "#iptables-promise";
-import type { IpFamily } from "../../model/types.ts";
 import { hasRule, type KernelState } from "../iptables-chains/kernel-state.ts";
-import { type Belongings, removeChains, removeFromAllVariants } from "../iptables-chains/remove-chains.ts";
+import { type Belongings, type ChainRef, removeChains } from "../iptables-chains/remove-chains.ts";
 import { LOCALNET_RULE } from "./compile-constant.ts";
 import { CLEANUP } from "./jumps.ts";
 import { CHAIN, isServiceChain } from "./names.ts";
@@ -16,9 +15,12 @@ export function removeEverything(iptables: IpTablesClient, chainsPerCommit: numb
   return removeChains(iptables, (kernel) => belongings(kernel, chainsPerCommit));
 }
 
-/** Removes our rules and chains of one family from every variant of iptables; returns whether there were any. */
-export function removeIptablesMode(family: IpFamily): Promise<boolean> {
-  return removeFromAllVariants(family, (kernel) => belongings(kernel, NFT_CHAINS_PER_COMMIT));
+/** A chain that is there whenever the mode runs, ours or upstream's, and that no other mode has. */
+export const IPTABLES_TELLTALE: ChainRef = ["nat", CHAIN.nodePorts];
+
+/** What of the mode is in a kernel, or can be. */
+export function iptablesBelongings(kernel: KernelState): Belongings {
+  return belongings(kernel, NFT_CHAINS_PER_COMMIT);
 }
 
 function belongings(kernel: KernelState, chainsPerCommit: number): Belongings {

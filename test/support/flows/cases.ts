@@ -6,7 +6,7 @@ import type { Cell, FlowRow, Source } from "./table.ts";
 export type Detection = "ClusterCIDR" | "interface" | "none";
 
 /** A proxy mode, as far as the table differs. */
-export type FlowMode = "iptables" | "nftables";
+export type FlowMode = "iptables" | "nftables" | "ipvs";
 
 /** One connection kind to try: a row, a source, a family, a protocol, and the cell that must come true. */
 export interface FlowCase {
@@ -52,7 +52,7 @@ export function flowCases(setup: FlowSetup, rows: readonly FlowRow[]): FlowCase[
 
 function cellOf(row: FlowRow, source: Source, setup: FlowSetup): Cell {
   const { mode = "iptables" } = setup;
-  const written = (mode === "nftables" ? row.nftables?.[source] : undefined) ?? row.cells[source];
+  const written = (mode === "iptables" ? undefined : row[mode]?.[source]) ?? row.cells[source];
   if (written === undefined) throw new Error(`${row.title}: no cell for ${source}`);
   const cell =
     typeof written === "string"
@@ -84,6 +84,8 @@ function clusterIPCell(cell: Cell, source: Source, setup: FlowSetup): Cell {
   const list = cell.startsWith("all") ? "all" : "loc";
   if (setup.masqueradeAll) return `${list}+m`;
   if (setup.detection !== "none") return cell;
+  // The node talks to an address of its own, with that address as source, by which mode ipvs knows it.
+  if (setup.mode === "ipvs" && source === "H") return `${list}+m`;
   // Unmasqueraded replies to these go straight from the other node to the client.
   const bypassed = source === "X" || source.startsWith("R");
   return list === "all" && bypassed ? "all?" : list;

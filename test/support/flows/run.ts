@@ -141,7 +141,7 @@ function answer(pod: PodName, flow: FlowCase, masqueraded: boolean): string {
   return `${pod} sees ${source}`;
 }
 
-/** Nftables mode looks, as upstream's, only at endpoints of its own node. */
+/** All modes but iptables look, as upstream's, only at endpoints of their own node. */
 function isHairpin(pod: PodName, flow: FlowCase): boolean {
   return SOURCES[flow.source].from === pod && (flow.mode === "iptables" || MEMBERS[pod].on === "node");
 }

@@ -45,8 +45,9 @@ export interface FlowRow {
   readonly to: Destination;
   readonly service: string;
   readonly cells: Partial<Record<Source, Cell | Readonly<Record<"ClusterCIDR" | "interface", Cell>>>>;
-  /** Cells that nftables mode has instead, as upstream's has; the comment says why. */
+  /** Cells that a mode has instead, as upstream's has; the comment says why. */
   readonly nftables?: FlowRow["cells"];
+  readonly ipvs?: FlowRow["cells"];
   /** What H meets instead when this destination takes no node ports; `reject` (the local stack's answer) if absent. */
   readonly closed?: Cell;
   readonly families?: readonly IpFamily[];
@@ -75,6 +76,12 @@ const localPolicyElsewhere: FlowRow["cells"] = {
 const noLoopback: FlowRow["cells"] = { H: "reject", X: "drop" };
 /** nftables mode looks for Services without endpoints in what the node itself sends, too. */
 const outputChecked: FlowRow["cells"] = { H: "reject" };
+
+/**
+ * A virtual server of ipvs mode has one list of endpoints for everybody: with policy Local those of this node, also for
+ * pods and for the node itself, as long as there are any.
+ */
+const localForAll: FlowRow["cells"] = { P: "loc", H: "loc+m", R: "loc" };
 
 export const FLOW_ROWS: readonly FlowRow[] = [
   {
@@ -130,6 +137,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     cells: same("passed on"),
     // Every port of a cluster IP is the Service's.
     nftables: same("reject"),
+    // The address is the node's, and this port of it is closed.
+    ipvs: same("reject"),
   },
   {
     title: "cluster IP, a port that no Service port has",
@@ -137,6 +146,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "cluster",
     cells: same("passed on"),
     nftables: same("reject"),
+    // The address is the node's, and this port of it is closed.
+    ipvs: same("reject"),
   },
   {
     title: "an address of the service network that no Service has",
@@ -194,12 +205,14 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "nodePort",
     service: "external-local",
     cells: { ...localPolicy, "P as endpoint": "all", "H from second address": "all+m" },
+    ipvs: { ...localForAll, "P as endpoint": "loc", "H from second address": "loc+m" },
   },
   {
     title: "node port, both policies Local, local endpoint",
     to: "nodePort",
     service: "both-local",
     cells: localPolicy,
+    ipvs: localForAll,
   },
   {
     title: "node port, eTP Local, none local",
@@ -232,18 +245,21 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "nodePort",
     service: "ending-everywhere",
     cells: { P: "all", H: "all+m", X: "loc" },
+    ipvs: localForAll,
   },
   {
     title: "node port, eTP Local, the local endpoint terminating, another ready",
     to: "nodePort",
     service: "ending-here",
     cells: { P: "all", H: "all+m", X: "loc" },
+    ipvs: localForAll,
   },
   {
     title: "node port, eTP Local, one ready among terminating endpoints",
     to: "nodePort",
     service: "ending-beside-ready",
     cells: { P: "all", H: "all+m", X: "loc" },
+    ipvs: localForAll,
   },
   {
     title: "node port at another address of the node, eTP Cluster",
@@ -256,6 +272,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "nodePort at second address",
     service: "external-local",
     cells: localPolicy,
+    ipvs: localForAll,
   },
   {
     title: "node port at another address of the node, no endpoints",
@@ -271,6 +288,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     families: ["IPv4"],
     cells: { H: "all+m", X: "all+m" },
     nftables: noLoopback,
+    // IPVS does not serve loopback addresses.
+    ipvs: noLoopback,
   },
   {
     title: "127.0.0.1:nodePort, eTP Local, local endpoint",
@@ -279,6 +298,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     families: ["IPv4"],
     cells: { H: "all+m", X: "loc" },
     nftables: noLoopback,
+    // IPVS does not serve loopback addresses.
+    ipvs: noLoopback,
   },
   {
     title: "127.0.0.1:nodePort, eTP Local, none local",
@@ -289,6 +310,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     nftables: noLoopback,
     // The rule that drops outside traffic holds for every local address, open to node ports or not.
     closed: "drop",
+    // IPVS does not serve loopback addresses.
+    ipvs: noLoopback,
   },
   {
     title: "127.0.0.1:nodePort, no endpoints",
@@ -316,6 +339,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "externalIP",
     service: "external-local",
     cells: { ...localPolicy, "P as endpoint": "all" },
+    ipvs: { ...localForAll, "P as endpoint": "loc" },
   },
   {
     title: "external IP, eTP Local, none local",
@@ -329,6 +353,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "empty",
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject" },
     nftables: outputChecked,
+    // The node has the address, so the packet is not passed on.
+    ipvs: { H: "reject" },
   },
   {
     title: "external IP that the node holds, no endpoints",
@@ -349,6 +375,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "loadBalancerIP",
     service: "external-local",
     cells: localPolicy,
+    ipvs: localForAll,
   },
   {
     title: "LB IP, no ranges, eTP Local, none local",
@@ -362,6 +389,8 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     service: "empty",
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject" },
     nftables: outputChecked,
+    // The node has the address, so the packet is not passed on.
+    ipvs: { H: "reject" },
   },
   {
     title: "LB IP, ranges, eTP Cluster",
@@ -374,6 +403,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     to: "loadBalancerIP",
     service: "ranges-local",
     cells: { ...localPolicy, "X outside ranges": "drop", "H from second address": "drop" },
+    ipvs: localForAll,
   },
   {
     title: "LB IP, ranges, eTP Local, none local",
@@ -400,6 +430,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     cells: { P: "reject", H: "passed on", R: "reject", X: "reject", "X outside ranges": "reject" },
     // The ranges are looked at before anything else.
     nftables: { ...outputChecked, "X outside ranges": "drop" },
+    ipvs: { H: "reject", "X outside ranges": "drop" },
   },
   {
     title: "LB IP that the node holds, ranges with the node",

@@ -2,6 +2,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import type { ProbeOutcome, ProbeRequest } from "./agent-protocol.ts";
+import { sourcePorts } from "./source-ports.ts";
 
 /**
  * Runs all attempts of a request; the answers come in no particular order. Many requests may be made at once: attempts wait
@@ -12,15 +13,30 @@ export function probe(request: ProbeRequest): Promise<ProbeOutcome[]> {
   return Promise.all(Array.from({ length: request.count }, () => limited(() => attempt(request))));
 }
 
-/** Makes one attempt at once. */
+/** Makes one attempt at once, from the given source port. */
 export function probeOnce(request: ProbeRequest): Promise<ProbeOutcome> {
-  return WAYS[request.protocol].attempt(request);
+  return CONNECT[request.protocol](request);
 }
 
+const CONNECT = { TCP: probeTcp, UDP: probeUdp };
 const WAYS = {
-  TCP: { limited: limiter(200), attempt: probeTcp },
-  UDP: { limited: limiter(40), attempt: probeUdp },
+  TCP: { limited: limiter(200), attempt: withOwnPort },
+  UDP: { limited: limiter(40), attempt: withOwnPort },
 };
+
+/**
+ * Without being told, the system may give a client the port of a connection that it had with another Service. To IPVS both
+ * then look alike when the same endpoint answers: it tells connections apart by the client's and the endpoint's address.
+ */
+const nextSourcePort = sourcePorts(33_000, 27_000);
+
+async function withOwnPort(request: ProbeRequest): Promise<ProbeOutcome> {
+  if (request.sourcePort !== undefined) return probeOnce(request);
+  for (;;) {
+    const outcome = await probeOnce({ ...request, sourcePort: nextSourcePort() });
+    if (outcome !== "error EADDRINUSE") return outcome;
+  }
+}
 
 /** Lets at most `max` pieces of work be under way at once, the others in order of arrival. */
 function limiter(max: number): <T>(work: () => Promise<T>) => Promise<T> {

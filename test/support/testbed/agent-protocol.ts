@@ -19,7 +19,7 @@ export interface ProbeRequest {
   readonly port: number;
   /** Source address; the kernel's choice when absent. */
   readonly source?: string;
-  /** Source port; with it only one attempt can be under way. */
+  /** Source port; with it only one attempt can be under way. When absent, each attempt has one of its own. */
   readonly sourcePort?: number;
   readonly count: number;
   readonly timeoutMs: number;

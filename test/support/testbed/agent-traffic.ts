@@ -2,11 +2,10 @@
 import { probeOnce } from "./agent-probe.ts";
 import type { Attempt, TrafficRequest } from "./agent-protocol.ts";
 import { monotonicMs } from "./monotonic.ts";
+import { sourcePorts } from "./source-ports.ts";
 
-/** Source ports, one after the other: the kernel knows a flow again for a while. */
-const FIRST_SOURCE_PORT = 10_000;
-const SOURCE_PORTS = 50_000;
-let lastSourcePort = 0;
+/** The kernel knows a flow again for a while. */
+const nextSourcePort = sourcePorts(10_000, 50_000);
 
 /** Keeps `atOnce` attempts under way until the time is over; resolves when the last one has ended. */
 export async function traffic(request: TrafficRequest): Promise<Attempt[]> {
@@ -27,9 +26,4 @@ export async function traffic(request: TrafficRequest): Promise<Attempt[]> {
   };
   await Promise.all(Array.from({ length: atOnce }, connect));
   return attempts;
-}
-
-function nextSourcePort(): number {
-  lastSourcePort = (lastSourcePort + 1) % SOURCE_PORTS;
-  return FIRST_SOURCE_PORT + lastSourcePort;
 }

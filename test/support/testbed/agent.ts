@@ -3,6 +3,7 @@
  * by JSON lines on standard input, and ends with its input, so that nothing outlives the test run.
  */
 import { get } from "node:http";
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import { probe } from "./agent-probe.ts";
 import type { AgentAnswers, AgentReply, AgentRequest, FetchAnswer } from "./agent-protocol.ts";
@@ -51,3 +52,5 @@ lines.on("line", (line) => {
 });
 lines.on("close", () => process.exit(0));
 reply({ id: 0, result: true });
+// Where NODE_COMPILE_CACHE is set, for the next agent: this one will be killed.
+flushCompileCache();

@@ -6,14 +6,14 @@ import { missingForTestbed } from "./testbed.ts";
 /** A way to run the proxy that has to pass the tests of behaviour. */
 export interface ProxyKind {
   readonly title: string;
-  readonly mode: "iptables" | "nftables";
+  readonly mode: "iptables" | "nftables" | "ipvs";
   /** What of it concerns {@link ProxyOptions}. */
   readonly options: Pick<ProxyOptions, "mode" | "variant">;
   /** Programs that these tests use on it. */
   readonly needs: readonly string[];
 }
 
-export const PROXY_KINDS: readonly ProxyKind[] = [
+const HOST_KINDS: readonly ProxyKind[] = [
   ...(["nft", "legacy"] as const).map(
     (variant): ProxyKind => ({
       title: `iptables-${variant}`,
@@ -25,6 +25,19 @@ export const PROXY_KINDS: readonly ProxyKind[] = [
   { title: "nftables", mode: "nftables", options: { mode: "nftables" }, needs: ["/usr/sbin/nft"] },
 ];
 
+/** Inside user-mode Linux, whose kernel has IPVS and lacks most of nf_tables. */
+const INSIDE_KINDS: readonly ProxyKind[] = [
+  {
+    title: "ipvs",
+    mode: "ipvs",
+    options: { mode: "ipvs", variant: "legacy" },
+    needs: ["/usr/sbin/iptables-legacy", "/usr/sbin/ip6tables-legacy"],
+  },
+];
+
+/** The kinds that this kernel can run: set by those who start user-mode Linux, for there is no other difference to see. */
+export const PROXY_KINDS = process.env.KUBE_PROXY_TEST_MODE === "ipvs" ? INSIDE_KINDS : HOST_KINDS;
+
 /** Declares `tests` once for each kind; where a program or root is missing, one skipped test tells the reason. */
 export function describeKinds(title: string, tests: (kind: ProxyKind) => void): void {
   for (const kind of PROXY_KINDS) describeKind(title, kind, () => tests(kind));
@@ -34,7 +47,7 @@ export function describeKinds(title: string, tests: (kind: ProxyKind) => void): 
 export function describeIptables(title: string, tests: (variant: IptablesVariant) => void): void {
   for (const kind of PROXY_KINDS) {
     const { variant } = kind.options;
-    if (variant !== undefined) describeKind(title, kind, () => tests(variant));
+    if (kind.mode === "iptables" && variant !== undefined) describeKind(title, kind, () => tests(variant));
   }
 }
 

@@ -89,12 +89,18 @@ export function clientLines(): string[] {
     "addr del 127.0.0.1/8 dev lo",
     ...perFamily((family) => [
       ...addresses.map(
-        (index) => `addr add ${clientAddress(family, index)}/${prefix[family]} dev eth0${nodad(family)}`,
+        (index) =>
+          `addr add ${clientAddress(family, index)}/${prefix[family]} dev eth0${nodad(family)}${unlessFirst(index)}`,
       ),
       ...viaNode(family),
     ]),
     `route add 127.0.0.1/32 via ${MEMBERS.node.address.IPv4} dev eth0`,
   ];
+}
+
+/** Kernels differ in which of several addresses they send from. None sends from a deprecated one unless told to. */
+function unlessFirst(index: number): string {
+  return index === 0 ? "" : " preferred_lft 0";
 }
 
 /** Address and routes of a pod. */

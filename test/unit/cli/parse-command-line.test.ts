@@ -48,6 +48,14 @@ const DEFAULTS = {
   bridgeInterface: "",
   interfaceNamePrefix: "",
   nodePortAddresses: [],
+  ipvs: {
+    scheduler: "rr",
+    excludeCIDRs: [],
+    strictARP: false,
+    tcpTimeoutMs: 0,
+    tcpFinTimeoutMs: 0,
+    udpTimeoutMs: 0,
+  },
   oomScoreAdj: -999,
   conntrack: {
     maxPerCore: 32_768,
@@ -132,6 +140,23 @@ describe("flags set the configuration", () => {
       { nodePortAddresses: ["10.0.0.0/8", "11.0.0.0/8", "::/0"] },
     ],
     ["--nodeport-addresses=", {}],
+    [
+      "--proxy-mode=ipvs --ipvs-scheduler=mh --ipvs-exclude-cidrs=10.1.2.3/8,fd00::1/64 --ipvs-strict-arp " +
+        "--ipvs-tcp-timeout=15m --ipvs-tcpfin-timeout=2m --ipvs-udp-timeout=5s --ipvs-sync-period=1m --ipvs-min-sync-period=2s",
+      {
+        mode: "ipvs",
+        syncPeriodMs: 60_000,
+        minSyncPeriodMs: 2_000,
+        ipvs: {
+          scheduler: "mh",
+          excludeCIDRs: ["10.0.0.0/8", "fd00::/64"],
+          strictARP: true,
+          tcpTimeoutMs: 900_000,
+          tcpFinTimeoutMs: 120_000,
+          udpTimeoutMs: 5_000,
+        },
+      },
+    ],
     ["--proxy-mode=nftables", { mode: "nftables", nodePortAddresses: ["primary"] }],
     [
       "--proxy-mode=nftables --nodeport-addresses=0.0.0.0/0",
@@ -241,12 +266,16 @@ describe("errors name flag, value and what is allowed", () => {
     ["--healthz-bind-address=localhost:1", "--healthz-bind-address"],
     ["--hostname-override=\t", "--hostname-override"],
     ["--proxy-mode=IPVS", '--proxy-mode: "IPVS": must be one of iptables, ipvs, nftables, userspace'],
-    ["--proxy-mode=ipvs", '--proxy-mode: "ipvs": must be iptables or nftables (ipvs is not yet'],
+    [
+      "--proxy-mode=userspace",
+      '--proxy-mode: "userspace": must be one of iptables, ipvs, nftables (userspace',
+    ],
+    ["--proxy-mode=ipvs --ipvs-scheduler=RR", '--ipvs-scheduler: "RR": must be the name of a scheduler'],
+    ["--proxy-mode=ipvs --ipvs-tcp-timeout=600h", '--ipvs-tcp-timeout: "600h0m0s": must be at most'],
     [
       "--service-metrics-limit=-1",
       '--service-metrics-limit: "-1": must be a whole number from 0 to 2147483647',
     ],
-    ["--proxy-mode=userspace", "userspace is not yet in this version"],
     ["--detect-local-mode=pods", "--detect-local-mode"],
     ["--detect-local-mode=BridgeInterface", "--pod-bridge-interface"],
     ["--detect-local-mode=InterfaceNamePrefix", "--pod-interface-name-prefix"],
@@ -282,7 +311,7 @@ describe("errors name flag, value and what is allowed", () => {
     expect(errorOf("--config=/c", "featureGates: {Nonsense: true}")).toBe(
       "/c: unrecognized feature gate: Nonsense",
     );
-    expect(errorOf("--config=/c", "mode: ipvs")).toContain("ipvs is not yet in this version");
+    expect(errorOf("--config=/c", "mode: userspace")).toContain("userspace is not yet in this version");
   });
 });
 
@@ -358,7 +387,7 @@ describe("precedence", () => {
 
 describe("warnings", () => {
   it.each([
-    ["--ipvs-scheduler=sh --vmodule=a=1", ["not yet supported: --ipvs-scheduler, --vmodule"]],
+    ["--ipvs-scheduler=sh --vmodule=a=1", ["not yet supported: --vmodule"]],
     [
       "--kube-api-qps=2.5 --kube-api-burst=7 --config-sync-period=1m --profiling",
       ["not yet supported: --config-sync-period, --kube-api-qps, --kube-api-burst, --profiling"],
@@ -420,7 +449,7 @@ describe("warnings", () => {
       oomScoreAdj: -998,
       metrics: { host: "0.0.0.0", port: 10249 },
     });
-    expect(warnings).toEqual(["not yet supported: --ipvs-sync-period, --ipvs-min-sync-period, --profiling"]);
+    expect(warnings).toEqual(["not yet supported: --profiling"]);
   });
 });
 

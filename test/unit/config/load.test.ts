@@ -103,7 +103,7 @@ describe("fields that are set but change nothing", () => {
     ["resourceContainer: /kube-proxy", "no longer has an effect: resourceContainer"],
     ["conntrack: {max: 1000}", "no longer has an effect: conntrack.max"],
     ["portRange: 1000-2000", "no longer has an effect: portRange"],
-    ["ipvs: {scheduler: sh, strictARP: true}", "not yet supported: ipvs.scheduler, ipvs.strictARP"],
+    ["ipvs: {scheduler: sh, strictARP: true}", undefined],
     ["winkernel: {sourceVip: 1.2.3.4}", "has no effect on Linux: winkernel.sourceVip"],
     ["logging: {flushFrequency: 5000000000}", undefined],
     ["logging: {flushFrequency: 1000000000}", "not yet supported: logging.flushFrequency"],

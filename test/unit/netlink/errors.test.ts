@@ -68,6 +68,7 @@ describe("NetlinkError", () => {
   test.each([
     [{ errno: 2 }, "ENOENT", "delete table: ENOENT"],
     [{ errno: 11 }, "EAGAIN", "delete table: EAGAIN"],
+    [{ errno: 95 }, "EOPNOTSUPP", "delete table: EOPNOTSUPP"],
     [{ errno: 524 }, "E524", "delete table: E524"],
     [
       { errno: 22, text: "bad thing", offset: 20 },

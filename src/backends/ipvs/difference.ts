@@ -1,0 +1,77 @@
+/** From changed claims to what has to be done in the kernel, sorted by kind. Pure. */
+import type { ClaimChange } from "../claims.ts";
+import { ADDRESSES, SERVERS } from "./compile-service.ts";
+import type { SetRole } from "./names.ts";
+import { ownEntry, parseServer, type SetEntry, type WantedServer } from "./virtual-server.ts";
+
+/** A virtual server that appears (`before` undefined), disappears (`after` undefined) or changes. */
+export interface ServerChange {
+  readonly key: string;
+  readonly before: WantedServer | undefined;
+  readonly after: WantedServer | undefined;
+}
+
+/** Entries by set. */
+export type EntriesByRole = Map<SetRole, string[]>;
+
+export interface Difference {
+  readonly added: EntriesByRole;
+  readonly removed: EntriesByRole;
+  readonly bound: string[];
+  readonly unbound: string[];
+  readonly servers: ServerChange[];
+}
+
+/** What the changes of claims amount to. */
+export function differenceOf(changes: Iterable<ClaimChange>): Difference {
+  const difference: Difference = {
+    added: new Map(),
+    removed: new Map(),
+    bound: [],
+    unbound: [],
+    servers: [],
+  };
+  const { added, removed, bound, unbound, servers } = difference;
+  for (const { set, key, before, after } of changes) {
+    if (set === SERVERS) {
+      const change = {
+        key,
+        before: before === undefined ? undefined : parseServer(before),
+        after: after === undefined ? undefined : parseServer(after),
+      };
+      servers.push(change);
+      compareEntries(change, added, removed);
+    } else if (set === ADDRESSES) {
+      (after === undefined ? unbound : bound).push(key);
+      file(after === undefined ? removed : added, ["ipvsIPs", key]);
+    } else {
+      file(after === undefined ? removed : added, [set as SetRole, key]);
+    }
+  }
+  return difference;
+}
+
+/** All entries that a virtual server has. */
+export function entriesOf(key: string, server: WantedServer): readonly SetEntry[] {
+  return [ownEntry(key), ...server.entries];
+}
+
+/** Files an entry under its set. */
+export function file(entries: EntriesByRole, [role, entry]: SetEntry): void {
+  const list = entries.get(role);
+  if (list === undefined) entries.set(role, [entry]);
+  else list.push(entry);
+}
+
+function compareEntries(
+  { key, before, after }: ServerChange,
+  added: EntriesByRole,
+  removed: EntriesByRole,
+): void {
+  const name = ([role, entry]: SetEntry): string => `${role} ${entry}`;
+  const was = new Map((before ? entriesOf(key, before) : []).map((entry) => [name(entry), entry]));
+  for (const entry of after ? entriesOf(key, after) : []) {
+    if (!was.delete(name(entry))) file(added, entry);
+  }
+  for (const entry of was.values()) file(removed, entry);
+}

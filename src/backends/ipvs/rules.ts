@@ -1,0 +1,186 @@
+/**
+ * The rules around the virtual servers. They are constant: Services are entries of the sets that they look into.
+ *
+ * Packets to a virtual server pass nat PREROUTING and filter INPUT before IPVS sees them; those of the node itself pass
+ * mangle and nat OUTPUT, and have the endpoint's address when they come to filter OUTPUT (docs/ipvs.md draws it).
+ */
+import type { IpFamily, Protocol } from "../../model/types.ts";
+import { masqueradedAtClusterIP } from "../decisions.ts";
+import type { ConstantRules } from "../iptables-chains/constant-rules.ts";
+import type { JumpRule } from "../iptables-chains/jump-rule.ts";
+import { renderLocalTraffic } from "../iptables-chains/local-traffic.ts";
+import { LOOPBACK_CIDR } from "../iptables-chains/loopback.ts";
+import { markRules, postroutingRules } from "../iptables-chains/masquerade.ts";
+import { commentMatch } from "../iptables-chains/rule-text.ts";
+import { CHAIN, type SetRole, setName } from "./names.ts";
+import type { IpvsOptions } from "./options.ts";
+
+const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
+const FROM_NODE = "-m addrtype --src-type LOCAL";
+const NOT_FROM_NODE = "-m addrtype ! --src-type LOCAL";
+const NEW = "-m conntrack --ctstate NEW";
+
+/** What the rules depend on. */
+export type RuleOptions = Pick<
+  IpvsOptions,
+  "family" | "markText" | "randomFully" | "masqueradeAll" | "localTraffic"
+>;
+
+/** The jumps, in the order of installation. */
+export const JUMPS: readonly JumpRule[] = (
+  [
+    ["nat", "OUTPUT", CHAIN.services, "kubernetes service portals"],
+    ["nat", "PREROUTING", CHAIN.services, "kubernetes service portals"],
+    ["nat", "POSTROUTING", CHAIN.postrouting, "kubernetes postrouting rules"],
+    ["filter", "FORWARD", CHAIN.forward, "kubernetes forwarding rules"],
+    ["filter", "INPUT", CHAIN.nodePort, "kubernetes health check rules"],
+    ["filter", "INPUT", CHAIN.proxyFirewall, "kube-proxy firewall rules"],
+    ["filter", "INPUT", CHAIN.ipvsFilter, "kubernetes ipvs access filter"],
+    // Where the node's own packets still have the address of the Service.
+    ["mangle", "OUTPUT", CHAIN.proxyFirewall, "kube-proxy firewall rules"],
+  ] as const
+).map(([table, from, to, comment]) => ({ table, from, to, comment, newOnly: false }));
+
+/** Compiles everything that the mode keeps in iptables. */
+export function constantRules(options: RuleOptions): ConstantRules {
+  const firewall = firewallChains(options);
+  return {
+    jumps: JUMPS,
+    chains: {
+      nat: new Map([
+        [CHAIN.markMasquerade, markRules(options)],
+        [CHAIN.loadBalancer, loadBalancerRules(options)],
+        [CHAIN.nodePort, nodePortRules(options)],
+        [CHAIN.services, serviceRules(options)],
+        [CHAIN.postrouting, [loopBackRule(options), ...postroutingRules(options)]],
+      ]),
+      filter: new Map([
+        ...firewall,
+        [CHAIN.forward, forwardRules(options)],
+        [CHAIN.nodePort, [healthCheckRule(options)]],
+        [CHAIN.ipvsFilter, ipvsFilterRules(options)],
+      ]),
+      mangle: firewall,
+    },
+  };
+}
+
+/** Matches packets whose address and port, or port alone, are in a set. */
+function inSet(
+  family: IpFamily,
+  role: SetRole,
+  parts: "dst" | "dst,dst" | "dst,dst,src" | "src,dst",
+): string {
+  return `-m set --match-set ${setName(family, role)} ${parts}`;
+}
+
+/** Who is masqueraded; and what need not be looked at by rules of others behind ours. */
+function serviceRules(options: RuleOptions): readonly string[] {
+  const { family } = options;
+  const to = `-A ${CHAIN.services}`;
+  const match = (role: SetRole): string => inSet(family, role, "dst,dst");
+  return [
+    `${to} -s ${LOOPBACK_CIDR[family]} -j RETURN`,
+    `${to} ${commentMatch("Kubernetes service lb portal")} ${match("loadBalancer")} -j ${CHAIN.loadBalancer}`,
+    clusterIPRule(options),
+    `${to} ${commentMatch("Kubernetes service external ip + port for masquerade and filter purpose")} ${match("externalIP")} -j ${CHAIN.markMasquerade}`,
+    // Its source is the Service's own address, which endpoints elsewhere cannot answer.
+    `${to} ${commentMatch("node to external ip with policy Local")} ${match("externalIPLocal")} ${FROM_NODE} -j ${CHAIN.markMasquerade}`,
+    `${to} ${match("externalIP")} -j ACCEPT`,
+    `${to} ${match("externalIPLocal")} -j ACCEPT`,
+    `${to} -m addrtype --dst-type LOCAL -j ${CHAIN.nodePort}`,
+    `${to} ${match("clusterIP")} -j ACCEPT`,
+    `${to} ${match("loadBalancer")} -j ACCEPT`,
+  ];
+}
+
+function clusterIPRule(options: RuleOptions): string {
+  const { family, localTraffic } = options;
+  const head = `-A ${CHAIN.services} ${commentMatch("Kubernetes service cluster ip + port for masquerade purpose")}`;
+  const who = masqueradedAtClusterIP(options);
+  // Nobody is known to be a pod, but the node is known, by its source: the Service's own address.
+  if (who === "nobody") return `${head} ${inSet(family, "clusterIP", "src,dst")} -j ${CHAIN.markMasquerade}`;
+  const butPods =
+    who === "all but pods" && localTraffic !== undefined ? ` ! ${renderLocalTraffic(localTraffic)}` : "";
+  return `${head} ${inSet(family, "clusterIP", "dst,dst")}${butPods} -j ${CHAIN.markMasquerade}`;
+}
+
+/** Policy Local keeps the client's address; the node itself, which uses the load balancer's, cannot. */
+function loadBalancerRules({ family }: RuleOptions): readonly string[] {
+  const to = `-A ${CHAIN.loadBalancer}`;
+  const local = inSet(family, "loadBalancerLocal", "dst,dst");
+  return [
+    `${to} ${commentMatch("Kubernetes service load balancer ip + port with externalTrafficPolicy=local")} ${local} ${NOT_FROM_NODE} -j RETURN`,
+    `${to} -j ${CHAIN.markMasquerade}`,
+  ];
+}
+
+function nodePortRules({ family }: RuleOptions): readonly string[] {
+  const to = `-A ${CHAIN.nodePort}`;
+  return PROTOCOLS.flatMap((protocol) => {
+    const parts = protocol === "SCTP" ? "dst,dst" : "dst";
+    const match = (role: SetRole): string => `-p ${protocol.toLowerCase()} ${inSet(family, role, parts)}`;
+    return [
+      `${to} ${match(`nodePortLocal${protocol}`)} ${NOT_FROM_NODE} -j RETURN`,
+      `${to} ${match(`nodePort${protocol}`)} -j ${CHAIN.markMasquerade}`,
+    ];
+  });
+}
+
+/** A pod that reaches itself is masqueraded, or its reply would never leave it. */
+function loopBackRule({ family }: RuleOptions): string {
+  const why = commentMatch("Kubernetes endpoints dst ip:port, source ip for solving hairpin purpose");
+  return `-A ${CHAIN.postrouting} ${why} ${inSet(family, "loopBack", "dst,dst,src")} -j MASQUERADE`;
+}
+
+/** Requests do not cross FORWARD, replies do. */
+function forwardRules({ markText }: RuleOptions): readonly string[] {
+  const to = `-A ${CHAIN.forward}`;
+  return [
+    `${to} ${commentMatch("kubernetes forwarding rules")} -m mark --mark ${markText}/${markText} -j ACCEPT`,
+    `${to} ${commentMatch("kubernetes forwarding conntrack rule")} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+  ];
+}
+
+/** The ports of health-check servers are open whatever the host's own firewall says. */
+function healthCheckRule({ family }: RuleOptions): string {
+  const why = commentMatch("Kubernetes health check node port");
+  return `-A ${CHAIN.nodePort} ${why} -p tcp ${inSet(family, "healthCheckNodePort", "dst")} -j ACCEPT`;
+}
+
+/** Only first packets are judged: connections go on when the last endpoint of this node, or a range, goes. */
+function firewallChains({ family, localTraffic }: RuleOptions): ReadonlyMap<string, readonly string[]> {
+  const to = `-A ${CHAIN.proxyFirewall}`;
+  const ranges = `-A ${CHAIN.sourceRanges}`;
+  const match = (role: SetRole): string => `${inSet(family, role, "dst,dst")} ${NEW}`;
+  const notPods = localTraffic === undefined ? "" : ` ! ${renderLocalTraffic(localTraffic)}`;
+  return new Map([
+    [
+      CHAIN.sourceRanges,
+      [
+        `${ranges} ${inSet(family, "loadBalancerSources", "dst,dst,src")} -j RETURN`,
+        `${ranges} ${inSet(family, "loadBalancerSelf", "dst,dst,src")} -j RETURN`,
+        `${ranges} -j DROP`,
+      ],
+    ],
+    [
+      CHAIN.proxyFirewall,
+      [
+        `${to} ${commentMatch("no local endpoints")} ${match("noLocalInternal")} -j DROP`,
+        `${to} ${commentMatch("no local endpoints")} ${match("noLocalExternal")}${notPods} ${NOT_FROM_NODE} -j DROP`,
+        `${to} ${commentMatch("Kubernetes service load balancer ip + port for load balancer with sourceRange")} ${match("loadBalancerFirewall")} -j ${CHAIN.sourceRanges}`,
+      ],
+    ],
+  ]);
+}
+
+/** What the node itself listens to on all addresses must not answer on those of Services. */
+function ipvsFilterRules({ family }: RuleOptions): readonly string[] {
+  const to = `-A ${CHAIN.ipvsFilter}`;
+  const open: readonly SetRole[] = ["loadBalancer", "clusterIP", "externalIP", "externalIPLocal"];
+  return [
+    ...open.map((role) => `${to} ${inSet(family, role, "dst,dst")} -j RETURN`),
+    `${to} -p tcp ${inSet(family, "healthCheckNodePort", "dst")} -j RETURN`,
+    `${to} ${NEW} ${inSet(family, "ipvsIPs", "dst")} -j REJECT`,
+  ];
+}
