@@ -20,9 +20,9 @@ import { SyncReporter } from "./sync/sync-reporter.ts";
 
 /**
  * Syncs that may follow each other at once. A new Service is two events, its first ready endpoint often a third; they
- * should not wait for each other. In nftables mode a sync costs so little that only a flood of them has to be spaced.
+ * should not wait for each other. In other modes than iptables a sync costs so little that only a flood has to be spaced.
  */
-const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 3, userspace: 3 } as const;
+const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 10, userspace: 3 } as const;
 
 /** What all families share. */
 export interface FamilyContext {

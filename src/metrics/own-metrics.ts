@@ -9,6 +9,7 @@ export interface OwnMetrics {
   readonly refusedServices: Gauge<"ip_family">;
   readonly isolatingSyncs: Counter<"ip_family">;
   readonly driftRepairs: Counter<"ip_family">;
+  readonly objects: Gauge<"ip_family" | "kind">;
   readonly objectsWritten: Counter<"ip_family" | "kind">;
   readonly phase: Histogram<"ip_family" | "phase">;
   readonly eventToKernel: Histogram<"ip_family">;
@@ -36,6 +37,12 @@ export function registerOwnMetrics(registry: Registry, families: readonly IpFami
       "kpts_drift_repairs_total",
       "Times that rules removed by somebody else were put back",
       ["ip_family"],
+    ),
+    objects: gauge(
+      registry,
+      "kpts_kernel_objects",
+      "Rules, elements and other kernel objects that are the proxy's, after the last successful sync round",
+      ["ip_family", "kind"],
     ),
     objectsWritten: counter(
       registry,

@@ -40,7 +40,7 @@ export interface SyncOutcome {
   readonly durationSeconds: number;
   /** When it ended, milliseconds since the epoch. */
   readonly atMs: number;
-  /** Rules owned afterwards and written in the round, by table; not read after a failure. */
+  /** Rules or objects owned afterwards and written in the round, by table or kind; not read after a failure. */
   readonly owned: Readonly<Record<string, number>>;
   readonly written: Readonly<Record<string, number>>;
   /** Seconds by phase. */
@@ -62,6 +62,7 @@ export class ProxyMetrics {
   readonly registry: Registry;
   readonly #now: () => number;
   readonly #startedMs: number;
+  readonly #mode: ProxyMode;
   readonly #upstream: KubeproxyMetrics;
   readonly #own: OwnMetrics;
   readonly #api: ApiClientMetrics;
@@ -72,6 +73,7 @@ export class ProxyMetrics {
 
   constructor(options: ProxyMetricsOptions) {
     const { mode, families, readKernelCounters, serviceConnections } = options;
+    this.#mode = mode;
     this.#now = options.now ?? Date.now;
     this.#startedMs = this.#now();
     this.registry = createRegistry();
@@ -170,7 +172,9 @@ export class ProxyMetrics {
 
   #countFailures(family: IpFamily, { ok, full, restoreFailed, partial = !full }: SyncOutcome): void {
     const labels = { ip_family: family };
-    if (restoreFailed) this.#upstream.restoreFailures?.inc(labels);
+    // In ipvs mode a Service is refused as a virtual server or an entry of a set, which no iptables-restore has to do with.
+    const byIptables = this.#mode !== "ipvs" || !ok;
+    if (restoreFailed && byIptables) this.#upstream.restoreFailures?.inc(labels);
     if (restoreFailed) this.#upstream.nftablesSyncFailures?.inc(labels);
     if (partial && (restoreFailed || !ok)) this.#upstream.partialRestoreFailures?.inc(labels);
   }
@@ -180,11 +184,13 @@ export class ProxyMetrics {
     this.#upstream.lastSynced.set(labels, atMs / 1000);
     this.#own.refusedServices.set(labels, refused);
     if (restoreFailed) this.#own.isolatingSyncs.inc(labels);
-    for (const [table, rules] of Object.entries(owned))
-      this.#upstream.iptablesOwned?.set({ ...labels, table }, rules);
-    for (const [table, rules] of Object.entries(written)) {
-      this.#own.objectsWritten.inc({ ...labels, kind: table }, rules);
-      this.#upstream.iptablesWritten?.set({ ...labels, table }, rules);
+    for (const [kind, objects] of Object.entries(owned)) {
+      this.#own.objects.set({ ...labels, kind }, objects);
+      this.#upstream.iptablesOwned?.set({ ...labels, table: kind }, objects);
+    }
+    for (const [kind, objects] of Object.entries(written)) {
+      this.#own.objectsWritten.inc({ ...labels, kind }, objects);
+      this.#upstream.iptablesWritten?.set({ ...labels, table: kind }, objects);
     }
   }
 }

@@ -1,23 +1,33 @@
 /** Removes what the mode, ours or upstream's, has made, and nothing of others: their virtual servers stay. */
 import { existsSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { IpTablesClient } from "#iptables-promise";
 import { type Change, isNotFound } from "#ipvs-netlink";
 import { listAddresses } from "../../kernel/addresses.ts";
 import { deleteLink, findLink } from "../../kernel/links.ts";
 import { openRtnetlink } from "../../kernel/rtnetlink.ts";
 import { listLinkAddresses, removeLinkAddresses } from "../../kernel/virtual-addresses.ts";
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
-import { IP_FAMILIES, type IpFamily } from "../../model/types.ts";
+import type { IpFamily } from "../../model/types.ts";
 import { destroySet, openIpset } from "../../netlink/ipset/sets.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import type { JumpRule } from "../iptables-chains/jump-rule.ts";
-import { type Belongings, type ChainRef, removeFromAllVariants } from "../iptables-chains/remove-chains.ts";
+import type { KernelState } from "../iptables-chains/kernel-state.ts";
+import {
+  type Belongings,
+  type ChainRef,
+  removeChains,
+  removeFromAllVariants,
+} from "../iptables-chains/remove-chains.ts";
 import { findAddresses, findServers, findSets } from "./found.ts";
-import { openKernel } from "./kernel.ts";
+import { closeKernel, openKernel } from "./kernel.ts";
 import { CHAIN, SET_ROLES, setName } from "./names.ts";
 import { isOurs } from "./ownership.ts";
 import { serverId } from "./plan-servers.ts";
 import { JUMPS } from "./rules.ts";
 import { parseServerKey } from "./virtual-server.ts";
+
+const ADDRESSES_PER_TURN = 500;
 
 /** A chain of upstream's that ours do without. */
 const OUT_FILTER = "KUBE-IPVS-OUT-FILTER";
@@ -30,13 +40,18 @@ const jump = (from: string, to: string, comment: string): JumpRule => ({
   newOnly: false,
 });
 
-/** What of the mode can be in iptables; the jumps at the end are only upstream's. */
-export const IPVS_CHAINS: Belongings = {
+/** What only upstream's mode has, and what would keep its verdicts beside ours. */
+const OBSOLETE: Belongings = {
   jumps: [
-    ...JUMPS,
     jump("FORWARD", CHAIN.proxyFirewall, "kube-proxy firewall rules"),
     jump("OUTPUT", OUT_FILTER, "kubernetes ipvs access filter"),
   ],
+  chains: { nat: [], filter: [OUT_FILTER], mangle: [] },
+};
+
+/** What of the mode can be in iptables. */
+export const IPVS_CHAINS: Belongings = {
+  jumps: [...JUMPS, ...OBSOLETE.jumps],
   chains: {
     nat: [
       CHAIN.services,
@@ -63,6 +78,11 @@ export const IPVS_CHAINS: Belongings = {
 /** A chain that both have whenever they run, and no other mode has. */
 export const IPVS_TELLTALE: ChainRef = ["nat", CHAIN.nodePort];
 
+/** Removes the rules that upstream's mode has and ours does not. Rejects as `removeChains` does. */
+export async function removeObsolete(iptables: IpTablesClient, { filter }: KernelState): Promise<void> {
+  if (filter.has(OUT_FILTER)) await removeChains(iptables, () => OBSOLETE);
+}
+
 /** Removes everything of one family; returns whether there was anything. Rejects as the steps do. */
 export async function removeIpvsMode(family: IpFamily): Promise<boolean> {
   const objects = await removeServers(family);
@@ -77,8 +97,8 @@ export async function removeServers(family: IpFamily): Promise<boolean> {
   using links = openRtnetlink();
   const { index, bound } = await findAddresses(links, family);
   if (index === undefined) return servers;
-  removeLinkAddresses(links, index, [...bound]);
-  return (await removeEmptyDevice(links, index)) || bound.size > 0 || servers;
+  await unbindAll(links, index, family);
+  return bound.size > 0 || servers;
 }
 
 /** Destroys our sets, which no rule may use any more; returns whether there were any. Throws an IpsetError. */
@@ -104,16 +124,23 @@ async function removeVirtualServers(family: IpFamily): Promise<boolean> {
     if (failure !== undefined) throw failure;
     return ours.length > 0;
   } finally {
-    kernel.ipvs.close();
-    kernel.sets.close();
-    kernel.links.close();
+    closeKernel(kernel);
   }
 }
 
-/** The families share the device: the last one takes it away. */
-async function removeEmptyDevice(links: NetlinkSocket, index: number): Promise<boolean> {
-  for (const family of IP_FAMILIES) {
-    if ((await listLinkAddresses(links, index, family)).length > 0) return false;
+/**
+ * The families share the device: the last one takes it away, and with it all of its addresses at once. One by one, ten
+ * thousand of IPv6 take the kernel many seconds, so the other family gets its turn in between.
+ */
+async function unbindAll(links: NetlinkSocket, index: number, family: IpFamily): Promise<void> {
+  const other = family === "IPv4" ? "IPv6" : "IPv4";
+  for (;;) {
+    const own = await listLinkAddresses(links, index, family);
+    const shared = (await listLinkAddresses(links, index, other)).length > 0;
+    if (!shared && findLink(links, VIRTUAL_DEVICE)?.kind === "dummy")
+      return void deleteLink(links, VIRTUAL_DEVICE);
+    if (own.length === 0) return;
+    removeLinkAddresses(links, index, own.slice(0, ADDRESSES_PER_TURN));
+    await nextTurn();
   }
-  return findLink(links, VIRTUAL_DEVICE)?.kind === "dummy" && deleteLink(links, VIRTUAL_DEVICE);
 }

@@ -8,6 +8,7 @@ import type { ServiceChange } from "../backend.ts";
 import { repairTable } from "../iptables-chains/constant-rules.ts";
 import { readKernel } from "../iptables-chains/read-kernel.ts";
 import { RestoreRun } from "../iptables-chains/restore-run.ts";
+import { removeObsolete } from "./cleanup.ts";
 import { ADDRESSES, SERVERS } from "./compile-service.ts";
 import { type EntriesByRole, entriesOf } from "./difference.ts";
 import { findAddresses, findServers, findSets } from "./found.ts";
@@ -132,6 +133,7 @@ async function repairRules({ iptables, options }: FullPassInput): Promise<FullPa
     .map((table) => repairTable(table, kernel, wanted))
     .filter(({ declare, rules }) => declare.length + rules.length > 0);
   await run.apply(iptables, blocks);
+  await removeObsolete(iptables, kernel);
   return run.renderer.written;
 }
 

@@ -17,7 +17,7 @@ import { readCounters } from "./counters.ts";
 import { differenceOf } from "./difference.ts";
 import { findDrift } from "./drift.ts";
 import { fullPass } from "./full-pass.ts";
-import { type IpvsKernel, openKernel } from "./kernel.ts";
+import { closeKernel, type IpvsKernel, openKernel } from "./kernel.ts";
 import type { IpvsOptions } from "./options.ts";
 import { probeKernel } from "./probe.ts";
 import { Refusals } from "./refusals.ts";
@@ -83,7 +83,7 @@ export class IpvsBackend implements Backend {
     try {
       writer.write(difference);
     } catch (error) {
-      throw kernelError(error);
+      throw this.#failed(error);
     }
     this.#known = { state, writer };
     return this.#result(writer, {
@@ -110,20 +110,28 @@ export class IpvsBackend implements Backend {
       this.#known = { state, writer };
       return this.#result(writer, { full: true, phases, rulesWritten });
     } catch (error) {
-      throw kernelError(error);
+      throw this.#failed(error);
     }
   }
 
   async tend(): Promise<number | undefined> {
     if (this.#known === undefined) return undefined;
-    const left = await removeDrained(this.#open().ipvs, this.#known.writer.draining);
-    return left === 0 ? undefined : DRAIN_CHECK_MS;
+    try {
+      const left = await removeDrained(this.#open().ipvs, this.#known.writer.draining);
+      return left === 0 ? undefined : DRAIN_CHECK_MS;
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
   async checkDrift(): Promise<string | undefined> {
     const drift = await this.#drift.check();
     if (drift !== undefined || this.#known === undefined) return drift;
-    return findDrift(this.#open(), this.family, this.#known.state, this.#refusals);
+    try {
+      return await findDrift(this.#open(), this.family, this.#known.state, this.#refusals);
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
   async cleanup(): Promise<void> {
@@ -147,6 +155,14 @@ export class IpvsBackend implements Backend {
   #open(): IpvsKernel {
     this.#kernel ??= openKernel();
     return this.#kernel;
+  }
+
+  /** A socket may be of no use after a failure, and a module that was loaded anew has another number. */
+  #failed(error: unknown): unknown {
+    if (this.#kernel !== undefined) closeKernel(this.#kernel);
+    this.#kernel = undefined;
+    this.#known = undefined;
+    return kernelError(error);
   }
 
   #result(

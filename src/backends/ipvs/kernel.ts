@@ -21,3 +21,9 @@ export function openKernel(): IpvsKernel {
   opened.move();
   return kernel;
 }
+
+export function closeKernel({ ipvs, sets, links }: IpvsKernel): void {
+  ipvs.close();
+  sets.close();
+  links.close();
+}

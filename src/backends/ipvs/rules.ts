@@ -15,6 +15,8 @@ import { commentMatch } from "../iptables-chains/rule-text.ts";
 import { CHAIN, type SetRole, setName } from "./names.ts";
 import type { IpvsOptions } from "./options.ts";
 
+/** Sets that between them have every address and port of a Service but node ports. */
+const ADDRESS_SETS: readonly SetRole[] = ["clusterIP", "loadBalancer", "externalIP", "externalIPLocal"];
 const PROTOCOLS: readonly Protocol[] = ["TCP", "UDP", "SCTP"];
 const FROM_NODE = "-m addrtype --src-type LOCAL";
 const NOT_FROM_NODE = "-m addrtype ! --src-type LOCAL";
@@ -86,11 +88,9 @@ function serviceRules(options: RuleOptions): readonly string[] {
     `${to} ${commentMatch("Kubernetes service external ip + port for masquerade and filter purpose")} ${match("externalIP")} -j ${CHAIN.markMasquerade}`,
     // Its source is the Service's own address, which endpoints elsewhere cannot answer.
     `${to} ${commentMatch("node to external ip with policy Local")} ${match("externalIPLocal")} ${FROM_NODE} -j ${CHAIN.markMasquerade}`,
-    `${to} ${match("externalIP")} -j ACCEPT`,
-    `${to} ${match("externalIPLocal")} -j ACCEPT`,
+    // These need not meet rules of others, nor the next one: a port may have the number of a node port.
+    ...ADDRESS_SETS.map((role) => `${to} ${match(role)} -j ACCEPT`),
     `${to} -m addrtype --dst-type LOCAL -j ${CHAIN.nodePort}`,
-    `${to} ${match("clusterIP")} -j ACCEPT`,
-    `${to} ${match("loadBalancer")} -j ACCEPT`,
   ];
 }
 
@@ -177,9 +177,8 @@ function firewallChains({ family, localTraffic }: RuleOptions): ReadonlyMap<stri
 /** What the node itself listens to on all addresses must not answer on those of Services. */
 function ipvsFilterRules({ family }: RuleOptions): readonly string[] {
   const to = `-A ${CHAIN.ipvsFilter}`;
-  const open: readonly SetRole[] = ["loadBalancer", "clusterIP", "externalIP", "externalIPLocal"];
   return [
-    ...open.map((role) => `${to} ${inSet(family, role, "dst,dst")} -j RETURN`),
+    ...ADDRESS_SETS.map((role) => `${to} ${inSet(family, role, "dst,dst")} -j RETURN`),
     `${to} -p tcp ${inSet(family, "healthCheckNodePort", "dst")} -j RETURN`,
     `${to} ${NEW} ${inSet(family, "ipvsIPs", "dst")} -j REJECT`,
   ];
