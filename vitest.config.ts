@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-// Four suites, one runner. Unit and api run anywhere; kernel needs root on Linux and owns
-// network namespaces, so its files run one after the other.
+// Five suites, one runner. Unit and api run anywhere. Kernel needs root on Linux and owns network namespaces, so its
+// files run one after the other. Ipvs boots user-mode Linux for each file, which keeps one CPU busy; its tests are those
+// of the test runs inside (test/support/uml/suite/declare.ts).
 export default defineConfig({
   test: {
     projects: [
@@ -11,9 +12,19 @@ export default defineConfig({
         test: {
           name: "kernel",
           include: ["test/kernel/**/*.test.ts"],
+          sequence: { groupOrder: 1 },
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "ipvs",
+          include: ["test/ipvs/*.test.ts"],
+          sequence: { groupOrder: 2 },
+          maxWorkers: 2,
+          testTimeout: 120_000,
         },
       },
     ],
