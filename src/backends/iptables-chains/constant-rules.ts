@@ -30,6 +30,23 @@ export function repairTable(table: RestoreTable, kernel: KernelState, wanted: Co
   return block;
 }
 
+/** The first thing that a kernel lacks of the constant rules, or has otherwise, in words; undefined if all is there. */
+export function constantDrift(kernel: KernelState, wanted: ConstantRules): string | undefined {
+  for (const table of ["nat", "filter", "mangle"] as const) {
+    for (const [chain, rules] of wanted.chains[table]) {
+      const found = kernel[table].get(chain);
+      if (!sameRules(found, rules, kernel.family))
+        return `table ${table}: chain ${chain} ${found === undefined ? "is gone" : "has other rules"}`;
+    }
+  }
+  const lost = wanted.jumps.find((jump) => !hasJump(kernel, jump));
+  return lost && `table ${lost.table}: chain ${lost.from} has lost its rule for ${lost.to}`;
+}
+
+function hasJump(kernel: KernelState, jump: JumpRule): boolean {
+  return hasRule(kernel[jump.table].get(jump.from), `-A ${renderJump(jump)}`, kernel.family);
+}
+
 /** Replaces the whole content of a chain. */
 export function rewriteChain(block: RestoreBlock, chain: string, lines: Iterable<OwnedLine>): void {
   block.declare.push([chain, NOBODY]);
@@ -45,8 +62,6 @@ export function repairCanary(block: RestoreBlock, kernel: KernelState): void {
 export function repairJumps(block: RestoreBlock, kernel: KernelState, jumps: readonly JumpRule[]): void {
   for (const jump of jumps) {
     if (jump.table !== block.table) continue;
-    const rule = renderJump(jump);
-    if (!hasRule(kernel[jump.table].get(jump.from), `-A ${rule}`, kernel.family))
-      block.rules.push([`-I ${rule}`, NOBODY]);
+    if (!hasJump(kernel, jump)) block.rules.push([`-I ${renderJump(jump)}`, NOBODY]);
   }
 }

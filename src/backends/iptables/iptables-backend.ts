@@ -18,6 +18,7 @@ import {
   type RestoreRenderer,
 } from "../iptables-chains/restore-block.ts";
 import { RestoreRun } from "../iptables-chains/restore-run.ts";
+import { missingAnchor } from "./anchors.ts";
 import { type AppliedService, toApplied } from "./applied-state.ts";
 import { removeEverything } from "./cleanup.ts";
 import type { CompileOptions } from "./compile-options.ts";
@@ -75,7 +76,7 @@ export class IptablesBackend implements Backend {
     this.#logger = options.logger;
     this.#fixedChainsPerCommit = options.chainsPerCommit;
     this.#chainsPerCommit = options.chainsPerCommit ?? NFT_CHAINS_PER_COMMIT;
-    this.#drift = new DriftDetector(options.iptables, undefined);
+    this.#drift = this.#detectDrift(undefined);
   }
 
   async probe(): Promise<void> {
@@ -84,7 +85,7 @@ export class IptablesBackend implements Backend {
       const isNft = variant === "nft";
       this.#chainsPerCommit =
         this.#fixedChainsPerCommit ?? (isNft ? NFT_CHAINS_PER_COMMIT : Number.POSITIVE_INFINITY);
-      this.#drift = new DriftDetector(this.#iptables, isNft ? this.#readGeneration : undefined);
+      this.#drift = this.#detectDrift(isNft ? this.#readGeneration : undefined);
       await this.#iptables.save("nat");
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -156,6 +157,10 @@ export class IptablesBackend implements Backend {
 
   async checkDrift(): Promise<string | undefined> {
     return this.#drift.check();
+  }
+
+  #detectDrift(readGeneration: (() => number) | undefined): DriftDetector {
+    return new DriftDetector(() => missingAnchor(this.#iptables), readGeneration);
   }
 
   async cleanup(): Promise<void> {

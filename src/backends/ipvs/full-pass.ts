@@ -21,7 +21,7 @@ import type { Refusals } from "./refusals.ts";
 import { constantRules } from "./rules.ts";
 import { ServiceState } from "./service-state.ts";
 import { ensureSets } from "./sets.ts";
-import { parseServer, parseServerKey } from "./virtual-server.ts";
+import { ownEntry, parseServer, parseServerKey } from "./virtual-server.ts";
 import { type Inventory, type ServerPlan, Writer } from "./writer.ts";
 
 /** Virtual servers written in one go, before the other family and the rest of the program get their turn. */
@@ -63,18 +63,22 @@ export async function fullPass(input: FullPassInput): Promise<FullPassResult> {
   const sets = await findSets(kernel.sets, family);
   const { bound } = await findAddresses(kernel.links, family);
   const servers = await findServers(kernel, family);
-  const traces: Traces = { entries: sets.entries, bound, localAddresses: options.localAddresses };
+  const traces = { entries: sets.entries, bound, localAddresses: options.localAddresses };
+  const ours = [...servers.keys()].filter((key) => isOurs(parseServerKey(key), traces));
   clock.end("read");
   const exchanged = ensureSets(kernel.sets, family, sets, wanted.entries);
   const { link } = ensureDummyLink(kernel.links, VIRTUAL_DEVICE);
   const writer = new Writer({ kernel, family, options, state, refusals, device: link.index });
   writer.addEntries(difference(wanted.entries, sets.entries, exchanged));
+  // What upstream's mode left is known by traces that may be gone when this pass fails and another has to be made.
+  const known = ours.map((key) => ownEntry(key)[1]);
+  writer.addEntries(new Map([["servers", lacking(new Set(known), sets.entries.get("servers"))]]));
   clock.end("sets");
   const rulesWritten = await repairRules(input);
   clock.end("rules");
   writer.own(wanted);
   await writeWanted(input, writer, state, { servers, bound });
-  await removeSurplus(input, writer, wanted, { traces, servers });
+  await removeSurplus(input, writer, wanted, { traces, ours });
   clock.end("servers");
   return { state, writer, rulesWritten, phases: clock.seconds };
 }
@@ -172,16 +176,15 @@ async function removeSurplus(
   { options }: FullPassInput,
   writer: Writer,
   wanted: Inventory,
-  found: { readonly traces: Traces; readonly servers: ReadonlyMap<string, ListedVirtualServer> },
+  { traces, ours }: { readonly traces: Traces; readonly ours: readonly string[] },
 ): Promise<void> {
-  const { traces, servers } = found;
   writer.unbind(lacking(traces.bound, wanted.addresses));
-  const stale = [...servers.keys()].filter((key) => {
-    const server = parseServerKey(key);
-    return !wanted.servers.has(key) && isOurs(server, traces) && !isExcluded(server.ip, options.excludeCIDRs);
-  });
-  writer.writeServers(stale.map((key) => ({ key, changes: [planDeletion(key, writer.draining)] })));
-  writer.removeEntries(difference(traces.entries, wanted.entries, new Set()));
+  const stale = ours.filter((key) => !wanted.servers.has(key));
+  const removed = stale.filter((key) => !isExcluded(parseServerKey(key).ip, options.excludeCIDRs));
+  writer.writeServers(removed.map((key) => ({ key, changes: [planDeletion(key, writer.draining)] })));
+  const surplus = difference(traces.entries, wanted.entries, new Set());
+  const named = new Set([...(surplus.get("servers") ?? []), ...stale.map((key) => ownEntry(key)[1])]);
+  writer.removeEntries(surplus.set("servers", [...named]));
 }
 
 /** Seconds of one step after the other. */

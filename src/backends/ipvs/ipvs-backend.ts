@@ -11,7 +11,9 @@ import {
   type ServiceChange,
   type SyncResult,
 } from "../backend.ts";
+import { type ConstantRules, constantDrift } from "../iptables-chains/constant-rules.ts";
 import { DriftDetector } from "../iptables-chains/drift.ts";
+import { readKernel } from "../iptables-chains/read-kernel.ts";
 import { removeIpvsMode } from "./cleanup.ts";
 import { readCounters } from "./counters.ts";
 import { differenceOf } from "./difference.ts";
@@ -21,6 +23,7 @@ import { closeKernel, type IpvsKernel, openKernel } from "./kernel.ts";
 import type { IpvsOptions } from "./options.ts";
 import { probeKernel } from "./probe.ts";
 import { Refusals } from "./refusals.ts";
+import { constantRules } from "./rules.ts";
 import type { ServiceState } from "./service-state.ts";
 import { DRAIN_CHECK_MS, removeDrained } from "./tend.ts";
 import type { Writer } from "./writer.ts";
@@ -51,12 +54,14 @@ export class IpvsBackend implements Backend {
   readonly #refusals = new Refusals();
   #kernel: IpvsKernel | undefined;
   #known: Known | undefined;
-  #drift: DriftDetector;
+  /** What iptables should hold, as of the last full pass. */
+  #rules: ConstantRules | undefined;
+  #ruleDrift: DriftDetector;
 
   constructor(options: IpvsBackendOptions) {
     this.family = options.family;
     this.#options = options;
-    this.#drift = new DriftDetector(options.iptables, undefined);
+    this.#ruleDrift = this.#detectRuleDrift(undefined);
     if (options.counters) this.readConnections = () => this.#readConnections();
   }
 
@@ -64,7 +69,7 @@ export class IpvsBackend implements Backend {
     const { iptables, scheduler, readGeneration } = this.#options;
     await probeKernel({ family: this.family, iptables, scheduler });
     const { variant } = await iptables.version();
-    this.#drift = new DriftDetector(iptables, variant === "nft" ? readGeneration : undefined);
+    this.#ruleDrift = this.#detectRuleDrift(variant === "nft" ? readGeneration : undefined);
   }
 
   async sync(changes: Iterable<ServiceChange>): Promise<SyncResult> {
@@ -75,7 +80,9 @@ export class IpvsBackend implements Backend {
     this.#known = undefined;
     writer.resetWritten();
     for (const [key, ports] of changes) {
-      this.#refusals.delete(key);
+      // The memory has what the kernel refused.
+      if (this.#refusals.has(key))
+        throw new BackendError("NEEDS_RESYNC", `${key}, which was refused, changed: a full pass has to come`);
       state.set(key, ports);
     }
     const difference = differenceOf(state.takeChanges());
@@ -108,6 +115,7 @@ export class IpvsBackend implements Backend {
       });
       const { state, writer, phases, rulesWritten } = result;
       this.#known = { state, writer };
+      this.#rules = constantRules(options);
       return this.#result(writer, { full: true, phases, rulesWritten });
     } catch (error) {
       throw this.#failed(error);
@@ -125,10 +133,10 @@ export class IpvsBackend implements Backend {
   }
 
   async checkDrift(): Promise<string | undefined> {
-    const drift = await this.#drift.check();
+    const drift = await this.#ruleDrift.check();
     if (drift !== undefined || this.#known === undefined) return drift;
     try {
-      return await findDrift(this.#open(), this.family, this.#known.state, this.#refusals);
+      return await findDrift(this.#open(), this.#known.state, this.#refusals);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -146,6 +154,13 @@ export class IpvsBackend implements Backend {
     const { version, variant } = await this.#options.iptables.version();
     const ipvs = this.#open().ipvs.info().version;
     return { kernel: release(), ipvs, scheduler: this.#options.scheduler, iptables: version, variant };
+  }
+
+  /** The rules are few, and those of the firewall would be missed as much as any: so all are compared. */
+  #detectRuleDrift(readGeneration: (() => number) | undefined): DriftDetector {
+    const look = async (): Promise<string | undefined> =>
+      this.#rules && constantDrift(await readKernel(this.#options.iptables), this.#rules);
+    return new DriftDetector(look, readGeneration);
   }
 
   async #readConnections(): Promise<readonly PortConnections[]> {

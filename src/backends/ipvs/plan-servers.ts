@@ -127,6 +127,16 @@ function isBalanced({ forwarding, weight, upperThreshold, lowerThreshold }: List
   return forwarding === "masquerade" && weight === 1 && upperThreshold === 0 && lowerThreshold === 0;
 }
 
+/** Whether a virtual server that the kernel lists is as it was written. */
+export function isAsWritten(
+  key: string,
+  found: ListedVirtualServer,
+  wanted: WantedServer,
+  options: ServerOptions,
+): boolean {
+  return sameSettings(found, virtualServer(key, wanted, options));
+}
+
 function sameSettings(found: ListedVirtualServer, wanted: VirtualServer): boolean {
   return (
     found.scheduler === wanted.scheduler &&

@@ -57,7 +57,12 @@ function probeIpvs({ family, scheduler }: ProbeOptions): Missing[] {
   } catch (error) {
     if (isIpvsMissing(error)) return [{ module: "ip_vs", why: "the kernel has no IPVS" }];
     if (isUnknownScheduler(error))
-      return [{ module: `ip_vs_${scheduler}`, why: `no scheduler ${scheduler}, see --ipvs-scheduler` }];
+      return [
+        {
+          module: `ip_vs_${scheduler}`,
+          why: `the kernel has no scheduler ${scheduler}, see --ipvs-scheduler`,
+        },
+      ];
     // The other family's, or another proxy's, is being tried just now.
     if (isAlreadyExists(error)) return [];
     throw unavailable(family, error instanceof Error ? error.message : String(error), error);
@@ -115,7 +120,8 @@ async function probeRules({ family, iptables }: ProbeOptions): Promise<Missing[]
   using socket = openIpset();
   const set = { ...setSpec(family, "clusterIP"), name: trialName(family) };
   try {
-    await iptables.save("nat");
+    // Else the blame for an iptables that does not work would fall on its parts.
+    await iptables.restore(trialDocument("nat", chain, "-j RETURN"));
     createSet(socket, set);
   } catch (error) {
     if (error instanceof IpTablesError) throw unavailable(family, error.message, error);
@@ -123,10 +129,8 @@ async function probeRules({ family, iptables }: ProbeOptions): Promise<Missing[]
   }
   try {
     for (const [module, table, rule] of TRIAL_RULES) {
-      const line = `-A ${chain} ${rule.replace("SET", set.name)}`;
-      const document = `*${table}\n:${chain} - [0:0]\n${line}\nCOMMIT\n*${table}\n:${chain} - [0:0]\n-X ${chain}\nCOMMIT\n`;
       try {
-        await iptables.restore(document);
+        await iptables.restore(trialDocument(table, chain, rule.replace("SET", set.name)));
       } catch (error) {
         if (!(error instanceof IpTablesError)) throw error;
         missing.push({ module, why: error.message.split("\n")[0] ?? "" });
@@ -138,11 +142,18 @@ async function probeRules({ family, iptables }: ProbeOptions): Promise<Missing[]
   return missing;
 }
 
+/** Puts a rule into a chain of its own, and takes both away. */
+function trialDocument(table: "nat" | "filter", chain: string, rule: string): string {
+  const head = `*${table}\n:${chain} - [0:0]\n`;
+  return `${head}-A ${chain} ${rule}\nCOMMIT\n${head}-X ${chain}\nCOMMIT\n`;
+}
+
 const TRIAL_RULES: readonly (readonly [module: string, table: "nat" | "filter", rule: string])[] = [
   ["xt_set", "nat", "-m set --match-set SET dst,dst -j RETURN"],
   ["xt_comment", "nat", '-m comment --comment "kube-proxy" -j RETURN'],
   ["xt_addrtype", "nat", "-m addrtype --dst-type LOCAL -j RETURN"],
   ["xt_mark", "nat", "-m mark --mark 0x1/0x1 -j MARK --or-mark 0x1"],
+  ["xt_MASQUERADE", "nat", "-j MASQUERADE"],
   ["xt_conntrack", "filter", "-m conntrack --ctstate NEW -j RETURN"],
   ["ipt_REJECT", "filter", "-j REJECT"],
 ];

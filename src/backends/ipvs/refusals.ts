@@ -28,10 +28,6 @@ export class Refusals {
     this.#reasons.clear();
   }
 
-  delete(owner: ServiceKey): void {
-    this.#reasons.delete(owner);
-  }
-
   list(): RefusedService[] {
     return Array.from(this.#reasons, ([key, reason]) => ({ key, reason }));
   }

@@ -18,20 +18,20 @@ interface Applied {
 }
 
 export class ServiceState {
-  readonly #options: IpvsOptions;
+  readonly options: IpvsOptions;
   readonly #counts: boolean;
   readonly #ledger = new ClaimLedger<Applied>();
 
   /** `counts`: remember which virtual servers belong to which port, for counting connections. */
   constructor(options: IpvsOptions, counts: boolean) {
-    this.#options = options;
+    this.options = options;
     this.#counts = counts;
   }
 
   /** Takes the new state of a Service. */
   set(key: ServiceKey, ports: readonly ServicePort[]): void {
     const counted = this.#counts ? ports.map((port) => this.#counted(port)) : [];
-    this.#ledger.set(key, { claims: compileService(ports, this.#options), counted });
+    this.#ledger.set(key, { claims: compileService(ports, this.options), counted });
   }
 
   /** All changes since the last call. */
@@ -76,7 +76,7 @@ export class ServiceState {
     const { namespace, name, portName, protocol } = port;
     return {
       port: { namespace, name, portName, protocol },
-      servers: [...new Set(serverKeys(port, this.#options))],
+      servers: [...new Set(serverKeys(port, this.options))],
     };
   }
 }

@@ -97,9 +97,9 @@ export class Writer {
     for (const role of SET_ROLES) {
       const list = entries.get(role) ?? [];
       if (list.length === 0) continue;
-      for (const error of addEntries(kernel.sets, setSpec(family, role), list))
-        refusals.add(ownerOfEntry(state, role, error.entry), error);
-      this.written.set_entries += list.length;
+      const errors = addEntries(kernel.sets, setSpec(family, role), list);
+      for (const error of errors) refusals.add(ownerOfEntry(state, role, error.entry), error);
+      this.written.set_entries += list.length - errors.length;
     }
   }
 
@@ -130,8 +130,7 @@ export class Writer {
     for (const [i, { key, change }] of changes.entries()) {
       const error = errors[i];
       if (error !== undefined) this.#judge(key, change, error);
-      const kind = "destination" in change ? "real_servers" : "virtual_servers";
-      this.written[kind]++;
+      else this.written["destination" in change ? "real_servers" : "virtual_servers"]++;
     }
   }
 
