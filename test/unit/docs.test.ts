@@ -2,6 +2,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { CHAIN, SET_ROLES, setName } from "../../src/backends/ipvs/names.ts";
+import { setSpec } from "../../src/backends/ipvs/set-specs.ts";
+import { ipvsSysctls } from "../../src/kernel/ipvs-sysctls.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -80,6 +83,46 @@ test("docs/architecture.md describes every folder of src, and no other", () => {
     [...cell.matchAll(/`([a-z-]+)\/`/g)].map(([, name]) => name),
   );
   expect(described.sort()).toEqual(folders.sort());
+});
+
+describe("docs/ipvs.md", () => {
+  const text = read("docs/ipvs.md");
+
+  test("has every set with its type, and no other", () => {
+    const rows = [...text.matchAll(/^\| (KUBE-[^|]*) \| ((?:hash|bitmap):[a-z,]+) \|/gm)];
+    const described = rows.flatMap(([, names = "", type = ""]) =>
+      names.split(", ").map((name) => `${name} ${type}`),
+    );
+    const sets = SET_ROLES.map((role) => `${setName("IPv4", role)} ${setSpec("IPv4", role).type}`);
+    expect(described.sort()).toEqual(sets.sort());
+  });
+
+  test("explains every chain", () => {
+    const [, section = ""] = /^## Rules$([\s\S]*?)^## /m.exec(text) ?? [];
+    const explained = [...section.matchAll(/^\| ([^|]*) \|/gm)].map(([, cell]) => cell).join();
+    expect(Object.values(CHAIN).filter((chain) => !explained.includes(chain))).toEqual([]);
+  });
+
+  test("names every kernel setting, with its value", () => {
+    const rows = [...text.matchAll(/^\| (`[^|]*`) \| (\d[^|]*) \|/gm)];
+    const described = rows.map(([, settings = "", value = ""]) => `${settings} ${value}`).join("\n");
+    for (const { setting, value } of ipvsSysctls({ strictARP: true }, "5.4.0")) {
+      const name = setting.split("/").at(-1);
+      const row = described.split("\n").find((line) => line.includes(`${name}\``));
+      expect([setting, row]).toEqual([setting, expect.stringMatching(new RegExp(`\\b${value}\\b`))]);
+    }
+  });
+});
+
+test("docs/operations.md loads every module that the trial of ipvs mode may find missing", () => {
+  const tried = [
+    ...read("src/backends/ipvs/probe.ts").matchAll(/"((?:ip_set|ip_vs|xt|ipt)(?:_[a-z]+\w*)?|dummy)"/g),
+  ];
+  const loaded = read("docs/operations.md").split("\n");
+  const modules = tried.map(([, module = ""]) => module);
+  expect(modules.length).toBeGreaterThan(8);
+  // The core of sets comes with their types.
+  expect(modules.filter((module) => module !== "ip_set" && !loaded.includes(module))).toEqual([]);
 });
 
 test("docs/operations.md lists every reason of an event, and no other", () => {

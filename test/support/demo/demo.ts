@@ -6,9 +6,11 @@ import { parseArgs } from "node:util";
 import { MEMBERS, type MemberName, type PodName } from "../testbed/addresses.ts";
 import type { KubeProxy, ProxyOptions } from "../testbed/proxy.ts";
 import { missingForTestbed, type Probe, Testbed } from "../testbed/testbed.ts";
+import { demoInside, kernelHasIpvs } from "./inside.ts";
 import { readDemoManifests, withoutAddresses } from "./manifests.ts";
 import { bars, heading, say } from "./report.ts";
 import { elementsOf, rulesOf } from "./table.ts";
+import { virtualServer } from "./virtual-server.ts";
 
 const PODS = ["p1", "p2", "p3"] as const satisfies readonly PodName[];
 const LEAVING = "p2";
@@ -39,10 +41,16 @@ function route(title: string, from: MemberName, protocol: "TCP" | "UDP", host: s
   };
 }
 
+type Options = Pick<ProxyOptions, "mode" | "variant">;
+
 async function main(): Promise<void> {
-  const mode = chosenMode();
-  const missing = missingForTestbed();
+  const { inside, ...options } = chosen();
+  const missing = missingForTestbed(options.mode === "ipvs" ? ["/usr/sbin/ipvsadm"] : []);
   if (missing) throw new Error(`The demo ${missing}.`);
+  if (options.mode === "ipvs" && !inside && !kernelHasIpvs()) {
+    process.exitCode = await demoInside();
+    return;
+  }
   let bed: Testbed | undefined;
   let interrupted = false;
   for (const [signal, code] of [
@@ -57,7 +65,7 @@ async function main(): Promise<void> {
   }
   try {
     bed = await buildNetwork();
-    await show(bed, mode);
+    await show(bed, options);
     heading("Done");
     await bed.dispose();
     say("The proxy is stopped and the network is gone. Nothing of it was ever outside its namespaces.");
@@ -68,11 +76,18 @@ async function main(): Promise<void> {
   }
 }
 
-function chosenMode(): ProxyOptions["mode"] {
-  const { values } = parseArgs({ options: { "proxy-mode": { type: "string", default: "iptables" } } });
+/** `--inside` is what the demo tells itself when it is in user-mode Linux, where only iptables-legacy works. */
+function chosen(): Options & { readonly inside: boolean } {
+  const { values } = parseArgs({
+    options: {
+      "proxy-mode": { type: "string", default: "iptables" },
+      inside: { type: "boolean", default: false },
+    },
+  });
+  const { inside } = values;
   const mode = MODES.find((known) => known === values["proxy-mode"]);
   if (!mode) throw new Error(`--proxy-mode: ${values["proxy-mode"]} is none of ${MODES.join(", ")}`);
-  return mode;
+  return { mode, inside, ...(inside && { variant: "legacy" as const }) };
 }
 
 async function buildNetwork(): Promise<Testbed> {
@@ -88,13 +103,15 @@ async function buildNetwork(): Promise<Testbed> {
   return bed;
 }
 
-async function show(bed: Testbed, mode: ProxyOptions["mode"]): Promise<void> {
+async function show(bed: Testbed, options: Options): Promise<void> {
+  const { mode } = options;
   const manifests = await readDemoManifests();
   heading(`bin/kube-proxy starts on the node, mode ${mode}, with a copy of manifests/demo`);
   const startedMs = performance.now();
-  const proxy = await bed.startProxy({ mode, files: manifests });
+  const proxy = await bed.startProxy({ ...options, files: manifests });
   await proxy.waitFor("all Services to answer", () => answeredEverywhere(bed));
   say(`After ${elapsed(startedMs)} every Service answers.`);
+  if (mode === "ipvs") await showServer(bed);
   if (mode === "nftables") {
     await showElements(proxy);
     say("The rules that look there, the same for every Service (docs/nftables.md explains them):");
@@ -114,6 +131,10 @@ async function show(bed: Testbed, mode: ProxyOptions["mode"]): Promise<void> {
   await proxy.waitFor(`${LEAVING} to get no more requests`, () => nobodyMeets(bed, LEAVING));
   say(`After ${elapsed(editedMs)} no new request reaches ${LEAVING}, though it would still answer.`);
   if (mode === "nftables") await showElements(proxy);
+  if (mode === "ipvs") {
+    await showServer(bed);
+    say("With weight 0 it gets no new connections; when its last one has ended, it goes (docs/ipvs.md).");
+  }
 
   heading("The same requests again: the other pods share the work");
   await measure(
@@ -130,6 +151,14 @@ async function showElements(proxy: KubeProxy): Promise<void> {
   say(`What the kernel's table \`ip kube-proxy\` has of ${shown.host}:${shown.port}`);
   const key = `${shown.host} . ${shown.protocol.toLowerCase()} . ${shown.port}`;
   for (const { map, element } of await elementsOf(proxy, key)) say(`  ${map.padEnd(16)} ${element}`);
+}
+
+/** What ipvs mode has of the Service that the first route leads to. */
+async function showServer(bed: Testbed): Promise<void> {
+  const [shown] = ROUTES;
+  if (!shown) return;
+  say(`What the kernel's virtual servers have of ${shown.host}:${shown.port}, as ipvsadm shows it`);
+  for (const line of await virtualServer(bed, shown.host, shown.port)) say(`  ${line}`);
 }
 
 async function answeredEverywhere(bed: Testbed): Promise<boolean> {

@@ -2,7 +2,8 @@
 
 const BAR_WIDTH = 30;
 
-const styled = process.stdout.isTTY === true && !process.env.NO_COLOR;
+/** Inside user-mode Linux output goes through a pipe, and whoever started it knows where it ends. */
+const styled = (process.stdout.isTTY === true || process.env.FORCE_COLOR === "1") && !process.env.NO_COLOR;
 let step = 0;
 
 /** Starts a new step. */

@@ -31,7 +31,9 @@ const rows = [
     : { name, type, labels: cells[0] ?? "", modes: cells[1] ?? "" };
 });
 
-/** Of the modes, nftables alone counts connections. */
+/** The modes that count connections. */
+const COUNTING: readonly ProxyMode[] = ["nftables", "ipvs"];
+
 async function metricsOf(mode: ProxyMode) {
   const port = { namespace: "ns", name: "web", portName: "", protocol: "TCP", connections: 1 } as const;
   const backend = { family: "IPv4", readConnections: async () => [port] } as const;
@@ -40,7 +42,7 @@ async function metricsOf(mode: ProxyMode) {
     mode,
     families: ["IPv4"],
     readKernelCounters: async () => new Map(),
-    ...(mode === "nftables" && { serviceConnections }),
+    ...(COUNTING.includes(mode) && { serviceConnections }),
   });
   await metrics.render();
   return metrics.registry.getMetricsAsJSON();
@@ -54,7 +56,7 @@ test.each(Object.keys(MODES) as ProxyMode[])("mode %s", async (mode) => {
   expect(describe(registered)).toEqual(describe(documented));
 });
 
-test.each<ProxyMode>(["iptables", "nftables"])("labels in mode %s", async (mode) => {
+test.each<ProxyMode>(["iptables", "nftables", "ipvs"])("labels in mode %s", async (mode) => {
   for (const metric of await metricsOf(mode)) {
     const labels = rows.find(({ name }) => name === metric.name)?.labels;
     if (labels === undefined || labels.endsWith("…")) continue;

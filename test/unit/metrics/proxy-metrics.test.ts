@@ -116,6 +116,52 @@ test("the first sync moves the time of the last one", async () => {
   expect(samples.get('kpts_sync_phase_seconds_sum{ip_family="IPv4",phase="apply"}')).toBe(0.01);
 });
 
+describe("objects in the kernel", () => {
+  const objects = async () =>
+    Object.fromEntries(
+      [...(await scrape())]
+        .filter(([series]) => series.startsWith("kpts_kernel_objects{"))
+        .map(([series, value]) => [/kind="(\w+)"/.exec(series)?.[1], value]),
+    );
+
+  test("none before the first round", async () => {
+    expect(await objects()).toEqual({});
+  });
+
+  test.each<[ProxyMode, Readonly<Record<string, number>>]>([
+    ["iptables", { filter: 10, nat: 30 }],
+    ["nftables", { elements: 12 }],
+    ["ipvs", { virtual_servers: 4, real_servers: 9, addresses: 2, set_entries: 17 }],
+  ])("mode %s, by its own kinds", async (mode, owned) => {
+    metrics = create({ mode });
+    metrics.syncFinished("IPv4", outcome({ owned }));
+    expect(await objects()).toEqual(owned);
+  });
+
+  test("a gauge: the last round's number counts, also when it is smaller", async () => {
+    metrics.syncFinished("IPv4", outcome({ owned: { nat: 30 } }));
+    metrics.syncFinished("IPv4", outcome({ owned: { nat: 7 } }));
+    expect(await objects()).toEqual({ nat: 7 });
+  });
+
+  test("a failed round says nothing of it", async () => {
+    metrics.syncFinished("IPv4", outcome({ owned: { nat: 30 } }));
+    metrics.syncFinished("IPv4", outcome({ ok: false, owned: {}, written: {} }));
+    expect(await objects()).toEqual({ nat: 30 });
+  });
+
+  test("each family has its own", async () => {
+    metrics.syncFinished("IPv4", outcome({ owned: { elements: 5 } }));
+    metrics.syncFinished("IPv6", outcome({ owned: { elements: 3 } }));
+    const samples = await scrape();
+    for (const [family, count] of [
+      ["IPv4", 5],
+      ["IPv6", 3],
+    ] as const)
+      expect(samples.get(`kpts_kernel_objects{ip_family="${family}",kind="elements"}`)).toBe(count);
+  });
+});
+
 describe("network programming latency", () => {
   const bucket = (le: string) =>
     `kubeproxy_network_programming_duration_seconds_bucket{le="${le}",ip_family="IPv4"}`;
@@ -177,6 +223,17 @@ describe("failures", () => {
     metrics.syncFinished("IPv4", outcome(changes));
     const samples = await scrape();
     expect([samples.get(restore), samples.get(partialRestore)]).toEqual([restores, partials]);
+  });
+
+  test("in ipvs mode a refused Service is no failed restore, while a failed round may be one", async () => {
+    metrics = create({ mode: "ipvs" });
+    metrics.syncFinished("IPv4", outcome({ refused: 1, restoreFailed: true }));
+    let samples = await scrape();
+    expect(samples.get(restore)).toBe(0);
+    expect(samples.get('kpts_isolating_syncs_total{ip_family="IPv4"}')).toBe(1);
+    metrics.syncFinished("IPv4", outcome({ ok: false, restoreFailed: true }));
+    samples = await scrape();
+    expect(samples.get(restore)).toBe(1);
   });
 
   test("refused Services", async () => {
