@@ -125,7 +125,10 @@ function writeDestinationFamily(writer: AttributeWriter, { address }: RealServer
   writer.u16(p.IPVS_DEST_ATTR_ADDR_FAMILY, p.FAMILY_NUMBERS[familyOfAddress(address)]);
 }
 
-function paddedAddress(address: string): Buffer {
+function paddedAddress(address: string): Uint8Array {
   const bytes = encodeAddress(address);
-  return bytes.length === ADDRESS_BYTES ? bytes : Buffer.concat([bytes], ADDRESS_BYTES);
+  if (bytes.length === ADDRESS_BYTES) return bytes;
+  const padded = new Uint8Array(ADDRESS_BYTES);
+  padded.set(bytes);
+  return padded;
 }

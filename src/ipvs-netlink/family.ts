@@ -1,10 +1,9 @@
 /** Which IP family a virtual server or an address belongs to. */
-import { isIPv6 } from "node:net";
 import type { Family, VirtualServerId } from "./types.ts";
 
 /** Takes the address for valid. */
 export function familyOfAddress(address: string): Family {
-  return isIPv6(address) ? "IPv6" : "IPv4";
+  return address.includes(":") ? "IPv6" : "IPv4";
 }
 
 export function familyOfService(id: VirtualServerId): Family {

@@ -11,6 +11,8 @@
  */
 
 const HEADER_BYTES = 4;
+/** Most messages are shorter. */
+const INITIAL_BYTES = 256;
 export const NLA_F_NESTED = 0x8000;
 /** NLA_TYPE_MASK: the two upper bits are the nested and byte-order flags. */
 const TYPE_MASK = 0x3fff;
@@ -33,7 +35,7 @@ export function align4(length: number): number {
 /** Writes attributes one after another, behind an optional fixed header of the family (nfgenmsg, ifaddrmsg …). */
 export class AttributeWriter {
   /** Replaced as it grows: always reserve first, then write. */
-  #buffer = Buffer.alloc(256);
+  #buffer = Buffer.alloc(INITIAL_BYTES);
   #length = 0;
 
   constructor(header: Uint8Array = new Uint8Array(0)) {
@@ -105,9 +107,11 @@ export class AttributeWriter {
     return this;
   }
 
-  /** An owned copy of what was written. */
+  /** What was written; nothing may be written afterwards. */
   finish(): Buffer {
-    return Buffer.from(this.#buffer.subarray(0, this.#length));
+    const written = this.#buffer.subarray(0, this.#length);
+    // What has grown may have grown to twice its size.
+    return this.#buffer.length === INITIAL_BYTES ? written : Buffer.from(written);
   }
 
   /** Writes an attribute header, makes room for the payload and returns the payload's offset. */

@@ -8,12 +8,25 @@ export const AF_INET6 = 10;
 
 /** Bytes of an address given as text. Throws a RangeError on anything else, zone ids included. */
 export function encodeAddress(text: string): Buffer {
-  if (isIPv4(text)) return Buffer.from(text.split(".").map(Number));
+  if (isIPv4(text)) return encodeIPv4(text);
   if (!isIPv6(text) || text.includes("%")) throw new RangeError(`not an IP address: ${JSON.stringify(text)}`);
   const [head = "", tail] = text.split("::");
   const left = encodeGroups(head);
   const right = tail === undefined ? [] : encodeGroups(tail);
   return Buffer.from([...left, ...new Array<number>(16 - left.length - right.length).fill(0), ...right]);
+}
+
+/** Without parts in between: there are many of these. */
+function encodeIPv4(text: string): Buffer {
+  const bytes = Buffer.alloc(4);
+  let part = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    // A dot comes before the digits.
+    if (digit < 0) part++;
+    else bytes[part] = (bytes[part] ?? 0) * 10 + digit;
+  }
+  return bytes;
 }
 
 function encodeGroups(text: string): number[] {

@@ -113,42 +113,10 @@ function probeDevice(): Missing[] {
   }
 }
 
-/** Matches and targets, in a chain that nothing leads to. */
-async function probeRules({ family, iptables }: ProbeOptions): Promise<Missing[]> {
-  const missing: Missing[] = [];
-  const chain = `KUBE-TRIAL-${process.pid}`;
-  using socket = openIpset();
-  const set = { ...setSpec(family, "clusterIP"), name: trialName(family) };
-  try {
-    // Else the blame for an iptables that does not work would fall on its parts.
-    await iptables.restore(trialDocument("nat", chain, "-j RETURN"));
-    createSet(socket, set);
-  } catch (error) {
-    if (error instanceof IpTablesError) throw unavailable(family, error.message, error);
-    return []; // Without sets, which has been said, their match cannot be tried.
-  }
-  try {
-    for (const [module, table, rule] of TRIAL_RULES) {
-      try {
-        await iptables.restore(trialDocument(table, chain, rule.replace("SET", set.name)));
-      } catch (error) {
-        if (!(error instanceof IpTablesError)) throw error;
-        missing.push({ module, why: error.message.split("\n")[0] ?? "" });
-      }
-    }
-  } finally {
-    destroySet(socket, set.name);
-  }
-  return missing;
-}
+/** A rule with a match or target that the mode's rules have, and the module that brings it. */
+type TrialRule = readonly [module: string, table: "nat" | "filter", rule: string];
 
-/** Puts a rule into a chain of its own, and takes both away. */
-function trialDocument(table: "nat" | "filter", chain: string, rule: string): string {
-  const head = `*${table}\n:${chain} - [0:0]\n`;
-  return `${head}-A ${chain} ${rule}\nCOMMIT\n${head}-X ${chain}\nCOMMIT\n`;
-}
-
-const TRIAL_RULES: readonly (readonly [module: string, table: "nat" | "filter", rule: string])[] = [
+const TRIAL_RULES: readonly TrialRule[] = [
   ["xt_set", "nat", "-m set --match-set SET dst,dst -j RETURN"],
   ["xt_comment", "nat", '-m comment --comment "kube-proxy" -j RETURN'],
   ["xt_addrtype", "nat", "-m addrtype --dst-type LOCAL -j RETURN"],
@@ -157,3 +125,49 @@ const TRIAL_RULES: readonly (readonly [module: string, table: "nat" | "filter", 
   ["xt_conntrack", "filter", "-m conntrack --ctstate NEW -j RETURN"],
   ["ipt_REJECT", "filter", "-j REJECT"],
 ];
+
+/** Needs no module of its own. */
+const PLAIN_RULE: TrialRule = ["", "nat", "-j RETURN"];
+
+/** Matches and targets, in a chain that nothing leads to: all at once, and one by one to find those that are missing. */
+async function probeRules({ family, iptables }: ProbeOptions): Promise<Missing[]> {
+  using socket = openIpset();
+  const set = { ...setSpec(family, "clusterIP"), name: trialName(family) };
+  createSet(socket, set);
+  const refusal = async (...rules: TrialRule[]): Promise<string | undefined> => {
+    try {
+      await iptables.restore(trialDocument(rules, set.name));
+      return undefined;
+    } catch (error) {
+      if (error instanceof IpTablesError) return error.message.split("\n")[0];
+      throw error;
+    }
+  };
+  try {
+    if ((await refusal(...TRIAL_RULES)) === undefined) return [];
+    // Else the blame for an iptables that does not work would fall on its parts.
+    const general = await refusal(PLAIN_RULE);
+    if (general !== undefined) throw unavailable(family, general);
+    const missing: Missing[] = [];
+    for (const rule of TRIAL_RULES) {
+      const why = await refusal(rule);
+      if (why !== undefined) missing.push({ module: rule[0], why });
+    }
+    return missing;
+  } finally {
+    destroySet(socket, set.name);
+  }
+}
+
+/** Puts rules into a chain of their own in each table, and takes all away. */
+function trialDocument(rules: readonly TrialRule[], set: string): string {
+  const chain = `KUBE-TRIAL-${process.pid}`;
+  const tables = new Set(rules.map(([, table]) => table));
+  const blocks = (lines: (table: string) => readonly string[]): string[] =>
+    [...tables].flatMap((table) => [`*${table}`, `:${chain} - [0:0]`, ...lines(table), "COMMIT"]);
+  const added = (table: string): string[] =>
+    rules
+      .filter(([, where]) => where === table)
+      .map(([, , rule]) => `-A ${chain} ${rule.replace("SET", set)}`);
+  return `${[...blocks(added), ...blocks(() => [`-X ${chain}`])].join("\n")}\n`;
+}
