@@ -1,34 +1,24 @@
 /** The figures of nftables mode, each beside what the kernel alone needs for it. */
 import {
-  besides,
   changeCpuMs,
+  changeNetCpuMs,
   changeP50Ms,
   changeP95Ms,
   coldStartMs,
-  type Figure,
   MEMORY,
+  type Measure,
   newServiceMs,
+  ratio,
   restartMs,
   type Section,
   total,
 } from "./figures.ts";
+import { RESOLVE, stageFigures } from "./figures-stages.ts";
 import type { SizeResult } from "./results.ts";
 import { median } from "./stats.ts";
 
 /** The phase of a round in which the kernel takes transactions. */
 const COMMIT = "commit";
-/** The phase that runs inside another one, Service by Service. */
-const RESOLVE = "resolve";
-
-type Measure = Figure["of"];
-
-/** How many times as long as the kernel alone; undefined unless both were measured. */
-function ratio(of: Measure, kernel: Measure): Measure {
-  return (result) => {
-    const [ours, alone] = [of(result), kernel(result)];
-    return ours === undefined || alone === undefined ? undefined : ours / alone;
-  };
-}
 
 const kernelLoadMs: Measure = ({ nftables }) => nftables?.kernel.loadMs;
 const kernelDumpMs: Measure = ({ nftables }) => nftables?.kernel.dumpMs;
@@ -37,10 +27,6 @@ const commitMs: Measure = ({ start }) => start.phases[COMMIT];
 
 /** How much longer our commits take than the kernel's own load of the same elements. */
 export const commitRatio = ratio(commitMs, kernelLoadMs);
-/** What a change takes beyond the CPU time of an idle proxy meanwhile. */
-export const changeNetCpuMs = (result: SizeResult): number =>
-  changeCpuMs(result) - (result.idleCpu * result.changes.elapsedMs) / 1000;
-
 const RESTART: Section = {
   title: "Restart with everything in place",
   figures: [
@@ -104,52 +90,21 @@ const RATE: Section = {
 
 /** The sections, with a row for each phase that the mode has. */
 export function nftablesSections(results: readonly SizeResult[]): readonly Section[] {
-  const phases = new Set(results.flatMap(({ start }) => Object.keys(start.phases)));
-  return [startSection([...phases]), RESTART, CHANGE, MEMORY, RATE];
+  return [startSection(results), RESTART, CHANGE, MEMORY, RATE];
 }
 
 /** What is done one after the other, from the start of the process to the last answer. */
-function startSection(phases: readonly string[]): Section {
-  const stages: readonly Figure[] = [
-    { name: "  process starts, program loads", unit: "ms", of: ({ start }) => start.milestones.runningMs },
-    {
-      name: "  probe the kernel",
-      unit: "ms",
-      of: ({ start: { milestones } }) => milestones.probedMs - milestones.runningMs,
-    },
-    {
-      name: "  list and parse",
-      unit: "ms",
-      of: ({ start: { milestones } }) => milestones.listedMs - milestones.probedMs,
-      grows: true,
-    },
-    ...phases
-      .filter((phase) => phase !== RESOLVE)
-      .map(
-        (phase): Figure => ({
-          name: `  ${phase}`,
-          unit: "ms",
-          of: ({ start }) => start.phases[phase],
-          grows: true,
-        }),
-      ),
-    {
-      name: "  rest of the round",
-      unit: "ms",
-      of: ({ start: { milestones, phases } }) =>
-        milestones.syncedMs - milestones.listedMs - besides(phases, RESOLVE),
-    },
-    {
-      name: "  from there to the last answer",
-      unit: "ms",
-      of: ({ start }) => start.allMs - start.milestones.syncedMs,
-    },
-  ];
+function startSection(results: readonly SizeResult[]): Section {
   return {
     title: "Cold start",
     figures: [
       { name: "cold start, all of the sample answer", unit: "s", of: coldStartMs, grows: true },
-      ...stages,
+      ...stageFigures(results),
+      {
+        name: "  from there to the last answer",
+        unit: "ms",
+        of: ({ start }) => start.allMs - start.milestones.syncedMs,
+      },
       { name: "of all this, resolve", unit: "ms", of: ({ start }) => start.phases[RESOLVE], grows: true },
       { name: "first answer", unit: "s", of: ({ start }) => start.firstMs },
       { name: "proxy says synced (both families)", unit: "s", of: ({ start }) => start.syncedMs },

@@ -3,11 +3,13 @@ import type { CpuUsage } from "./process-usage.ts";
 import type { Phases, SizeResult } from "./results.ts";
 import { median, quantile } from "./stats.ts";
 
+/** Undefined when not measured. */
+export type Measure = (result: SizeResult) => number | undefined;
+
 export interface Figure {
   readonly name: string;
   readonly unit: "ms" | "us" | "s" | "MB" | "x" | "";
-  /** Undefined when not measured. */
-  readonly of: (result: SizeResult) => number | undefined;
+  readonly of: Measure;
   /** Its growth from size to size says something. */
   readonly grows?: true;
 }
@@ -24,6 +26,9 @@ export const coldStartMs = ({ start }: SizeResult): number => start.allMs;
 export const changeP50Ms = ({ changes }: SizeResult): number => median(changes.latenciesMs);
 export const changeP95Ms = ({ changes }: SizeResult): number => quantile(changes.latenciesMs, 0.95);
 export const changeCpuMs = ({ changes }: SizeResult): number => total(changes.cpu);
+/** What a change takes beyond the CPU time of an idle proxy meanwhile. */
+export const changeNetCpuMs = (result: SizeResult): number =>
+  changeCpuMs(result) - (result.idleCpu * result.changes.elapsedMs) / 1000;
 /** What a change costs beside the iptables program and the kernel. */
 export const changeOwnCpuMs = ({ changes }: SizeResult): number => changes.cpu.ownMs;
 export const peakMB = ({ changes }: SizeResult): number => changes.memory.peakMB;
@@ -83,6 +88,14 @@ export function figureText(value: number | undefined, unit: Figure["unit"]): str
     case "":
       return Number.isInteger(value) ? String(value) : value.toFixed(2);
   }
+}
+
+/** How many times as much as something else, mostly the kernel alone; undefined unless both were measured. */
+export function ratio(of: Measure, to: Measure): Measure {
+  return (result) => {
+    const [ours, other] = [of(result), to(result)];
+    return ours === undefined || other === undefined ? undefined : ours / other;
+  };
 }
 
 /** The time of all phases but one. */

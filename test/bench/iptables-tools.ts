@@ -3,9 +3,14 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Subject } from "./options.ts";
 
+/** The variant that a subject runs; ipvs mode the one that works on every kernel that has IPVS. */
+export function variantOf(subject: Subject): "nft" | "legacy" | undefined {
+  if (subject === "nftables") return undefined;
+  return subject === "iptables-nft" ? "nft" : "legacy";
+}
+
 /** Makes the folder and returns the PATH. */
-export function pathWith(subject: Exclude<Subject, "nftables">, parent: string): string {
-  const variant = subject === "iptables-nft" ? "nft" : "legacy";
+export function pathWith(variant: "nft" | "legacy", parent: string): string {
   const folder = join(parent, variant);
   mkdirSync(folder, { recursive: true });
   for (const program of ["iptables", "ip6tables"]) {

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { nodeProgram } from "../support/testbed/node-program.ts";
+import { variantOf } from "./iptables-tools.ts";
 import type { Subject } from "./options.ts";
 
 /** Name and value of each fact, in the order to print them. */
@@ -20,8 +21,9 @@ export function machineFacts(subjects: readonly Subject[]): readonly (readonly [
         .join(" "),
     ],
     ...subjects
-      .filter((subject) => subject !== "nftables")
-      .map((subject) => ["iptables", output(`/usr/sbin/${subject}`, ["--version"])] as const),
+      .map(variantOf)
+      .filter((variant) => variant !== undefined)
+      .map((variant) => ["iptables", output(`/usr/sbin/iptables-${variant}`, ["--version"])] as const),
     ["Node.js", output(nodeProgram(), ["--version"])],
   ];
 }

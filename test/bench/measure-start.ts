@@ -31,13 +31,39 @@ export async function measureStart(
     (atMs) => atMs - proxy.startedMs,
   );
   const syncedMs = await proxy.orFail(proxy.untilSynced(), "both families to be programmed", TIMEOUT_MS);
-  const cpu = cpuUsage(proxy.pid);
-  await delay(SETTLE_MS);
-  const scrape = await proxy.scrape();
   return {
     firstMs: Math.min(...answered),
     lastInOrderMs: answered.at(-1)!,
     allMs: Math.max(...answered),
+    ...(await measureSynced(proxy, syncedMs)),
+  };
+}
+
+/**
+ * The same where a client that tries Services all the time would take the processor from the proxy: the start is over
+ * when the proxy says so, and only then all have to answer.
+ */
+export async function measureProgrammed(
+  network: Network,
+  proxy: MeasuredProxy,
+  services: readonly BenchService[],
+): Promise<StartResult> {
+  const syncedMs = await proxy.orFail(proxy.untilSynced(), "both families to be programmed", TIMEOUT_MS);
+  const result = await measureSynced(proxy, syncedMs);
+  const hosts = sampleOf(services).map(({ clusterIP }) => clusterIP);
+  const silent = await network.client.call("silentAmong", hosts);
+  if (silent.length > 0) throw new Error(`programmed, but silent: ${silent.join(", ")}`);
+  return { firstMs: undefined, lastInOrderMs: undefined, allMs: syncedMs, ...result };
+}
+
+async function measureSynced(
+  proxy: MeasuredProxy,
+  syncedMs: number,
+): Promise<Omit<StartResult, "firstMs" | "lastInOrderMs" | "allMs">> {
+  const cpu = cpuUsage(proxy.pid);
+  await delay(SETTLE_MS);
+  const scrape = await proxy.scrape();
+  return {
     syncedMs,
     cpu,
     memory: memoryUsage(proxy.pid),

@@ -10,6 +10,8 @@ export interface Milestones {
   readonly listedMs: number;
   /** The end of that round. */
   readonly syncedMs: number;
+  /** The end of the first round of the family that was later. */
+  readonly bothSyncedMs: number;
 }
 
 /** Reads the log as text; NaN for what it does not say. */
@@ -22,10 +24,12 @@ export function readMilestones(log: string, startedUnixMs: number): Milestones {
       .at(-1);
   const since = (match: RegExpExecArray | undefined): number => Date.parse(match?.[1] ?? "") - startedUnixMs;
   const synced = last(/^(\S+) INFO synced family=IPv4 .*full=start .*seconds=([\d.]+)/);
+  const syncedIPv6 = last(/^(\S+) INFO synced family=IPv6 .*full=start /);
   return {
     runningMs: since(last(/^(\S+) INFO starting /)),
     probedMs: since(last(/^(\S+) INFO family served/)),
     listedMs: since(synced) - Number(synced?.[2]) * 1000,
     syncedMs: since(synced),
+    bothSyncedMs: Math.max(since(synced), since(syncedIPv6)),
   };
 }

@@ -8,7 +8,7 @@ export interface ClusterSize {
 }
 
 /** The kernel's side of what is measured. */
-export type Subject = "nftables" | "iptables-nft" | "iptables-legacy";
+export type Subject = "nftables" | "ipvs" | "iptables-nft" | "iptables-legacy";
 
 export interface BenchOptions {
   readonly sizes: readonly ClusterSize[];
@@ -21,23 +21,29 @@ export interface BenchOptions {
   readonly idleMs: number;
   /** Rounds of connections through a small and a big cluster in turn. */
   readonly rateRounds: number;
+  /** Objects of each kind to write with a process each. */
+  readonly processes: number;
   /** Also feed the plain reference where it takes minutes. */
   readonly full: boolean;
   /** Print Markdown. */
   readonly markdown: boolean;
   /** File for the raw figures. */
   readonly json: string | undefined;
+  /** Folder for CPU profiles of the proxy. */
+  readonly profile: string | undefined;
 }
 
 export const USAGE = `usage: npm run bench -- [options]
-  --mode NAME       iptables or nftables (default iptables)
+  --mode NAME       iptables, nftables or ipvs (default iptables); ipvs mode runs inside user-mode Linux
+                    where the kernel has no IPVS, where everything takes minutes
   --sizes LIST      services x endpoints of each, e.g. 100x10,5000x2 (default: those of the mode's targets)
   --variant NAME    of iptables mode: nft, legacy or both (default nft)
   --changes N       endpoint changes to time at each size (default 30)
   --quick           tiny sizes and few changes, to see that everything works
   --full            measure the plain reference at every size, even where it takes minutes
   --markdown        print the tables as Markdown
-  --json FILE       write the raw figures`;
+  --json FILE       write the raw figures
+  --profile FOLDER  write CPU profiles of the proxy, one at each end of it; figures are then worse`;
 
 /** A slice holds up to 100 endpoints, and every Service of the benchmark has one slice. */
 const MAX_ENDPOINTS = 100;
@@ -46,7 +52,10 @@ const MAX_SERVICES = 60_000;
 const SIZES = {
   iptables: "100x10,1000x10,5000x2,5000x10",
   nftables: "100x10,1000x10,5000x10,5000x50,20000x2",
+  ipvs: "100x10,1000x10,5000x10",
 } as const;
+/** Where CPU time is counted in steps of 10 ms, few of them would say nothing. */
+const IDLE_MS = { iptables: 5_000, nftables: 5_000, ipvs: 20_000 } as const;
 const QUICK_SIZES = "10x2,50x3";
 
 /** Reads the arguments; throws a RangeError or TypeError that says what is wrong. */
@@ -62,21 +71,24 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       full: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
       json: { type: "string" },
+      profile: { type: "string" },
     },
   });
   const { mode, quick } = values;
-  if (mode !== "iptables" && mode !== "nftables")
-    throw new RangeError(`--mode: ${mode}: want iptables or nftables`);
+  if (mode !== "iptables" && mode !== "nftables" && mode !== "ipvs")
+    throw new RangeError(`--mode: ${mode}: want iptables, nftables or ipvs`);
   return {
     sizes: (values.sizes ?? (quick ? QUICK_SIZES : SIZES[mode])).split(",").map(parseSize),
     subjects: parseSubjects(mode, values.variant),
     changes: parseCount(values.changes ?? (quick ? "1" : "30"), "--changes"),
     services: quick ? 1 : 5,
-    idleMs: quick ? 200 : 5_000,
+    idleMs: quick ? 200 : IDLE_MS[mode],
     rateRounds: quick ? 3 : 60,
+    processes: quick ? 5 : 100,
     full: values.full,
     markdown: values.markdown,
     json: values.json,
+    profile: values.profile,
   };
 }
 
@@ -93,9 +105,9 @@ function parseSize(text: string): ClusterSize {
   return size;
 }
 
-function parseSubjects(mode: "iptables" | "nftables", variant: string | undefined): readonly Subject[] {
-  if (mode === "nftables") {
-    if (variant === undefined) return ["nftables"];
+function parseSubjects(mode: keyof typeof SIZES, variant: string | undefined): readonly Subject[] {
+  if (mode !== "iptables") {
+    if (variant === undefined) return [mode];
     throw new RangeError(`--variant: ${variant}: only iptables mode has variants`);
   }
   if (variant === "both") return ["iptables-nft", "iptables-legacy"];

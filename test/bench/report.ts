@@ -1,8 +1,9 @@
 /** Prints what was found, as text or Markdown. */
 import { type Figure, figureText, type Section } from "./figures.ts";
 import { IPTABLES_SECTIONS } from "./figures-iptables.ts";
+import { ipvsSections } from "./figures-ipvs.ts";
 import { nftablesSections } from "./figures-nftables.ts";
-import { sizeText } from "./options.ts";
+import { type Subject, sizeText } from "./options.ts";
 import type { SizeResult } from "./results.ts";
 import type { Table } from "./table.ts";
 import { judge } from "./targets.ts";
@@ -15,7 +16,7 @@ export function facts(pairs: readonly (readonly [string, string])[]): string {
 /** The tables of one subject, its results in the order of their sizes. */
 export function report(results: readonly SizeResult[], table: Table): string {
   const subject = results[0]?.subject;
-  const sections = subject === "nftables" ? nftablesSections(results) : IPTABLES_SECTIONS;
+  const sections = sectionsOf(subject, results);
   const growth = ["Growth from one size to the next", table(growthRows(sections, results))] as const;
   const parts: (readonly [string, string])[] = [
     ...sections.map(
@@ -26,6 +27,11 @@ export function report(results: readonly SizeResult[], table: Table): string {
     ...verdictParts(results, table),
   ];
   return parts.map(([title, body]) => `${title}\n\n${body}`).join("\n\n");
+}
+
+function sectionsOf(subject: Subject | undefined, results: readonly SizeResult[]): readonly Section[] {
+  if (subject === "nftables") return nftablesSections(results);
+  return subject === "ipvs" ? ipvsSections(results) : IPTABLES_SECTIONS;
 }
 
 function figureRows(figures: readonly Figure[], results: readonly SizeResult[]): string[][] {

@@ -7,11 +7,11 @@ import type { CpuUsage, MemoryUsage } from "./process-usage.ts";
 export type Phases = Readonly<Record<string, number>>;
 
 export interface StartResult {
-  /** From the start of the program to the first answer through a Service of the sample. */
-  readonly firstMs: number;
+  /** From the start of the program to the first answer through a Service of the sample; undefined when nobody asked. */
+  readonly firstMs: number | undefined;
   /** To the answer of the last Service in the list's order. */
-  readonly lastInOrderMs: number;
-  /** Until every Service of the sample has answered. */
+  readonly lastInOrderMs: number | undefined;
+  /** Until every Service of the sample has answered, or, when nobody asked, as `syncedMs`. */
   readonly allMs: number;
   /** Until the proxy itself counts both families as programmed. */
   readonly syncedMs: number;
@@ -107,6 +107,45 @@ export interface NftablesResult {
   readonly rates: RateResult;
 }
 
+/** What ipvs mode had in the kernel at the end of the run, for IPv4. */
+export interface IpvsInventory {
+  readonly virtualServers: number;
+  readonly realServers: number;
+  readonly setEntries: number;
+  readonly addresses: number;
+  /** What the kernel takes to tell all of it. */
+  readonly dumpMs: number;
+}
+
+/** The kernel's own time to take all that, with as many requests in a datagram as the proxy puts there. */
+export interface IpvsKernelResult extends IpvsInventory {
+  readonly serversMs: number;
+  readonly setEntriesMs: number;
+  readonly addressesMs: number;
+  /** To drain one real server and add another. */
+  readonly oneEndpointP50Ms: number;
+  readonly oneEndpointP95Ms: number;
+  /** One Service: entries of sets, virtual server with its real servers, address. */
+  readonly oneServiceP50Ms: number;
+  /** Per real server, each in a request of its own. */
+  readonly singleRealServerMs: number;
+}
+
+/** Milliseconds per object that one process each takes. */
+export interface ProcessesResult {
+  /** Objects of each kind that were added. */
+  readonly sample: number;
+  readonly ipsetMs: number;
+  readonly ipvsadmMs: number;
+  readonly ipAddressMs: number;
+}
+
+/** What is measured in ipvs mode only. */
+export interface IpvsResult {
+  readonly kernel: IpvsKernelResult;
+  readonly processes: ProcessesResult;
+}
+
 /** Connections that a restart broke or that nobody answered meanwhile. */
 export function lostConnections(nftables: NftablesResult | undefined): number {
   return nftables === undefined ? 0 : nftables.traffic.keptLost + nftables.traffic.openedLost;
@@ -117,6 +156,8 @@ export interface SizeResult {
   readonly subject: Subject;
   /** The file that Node.js ran, from the root of the project. */
   readonly entry: string;
+  /** How many times as long the same work took at one moment of the run as at another. */
+  readonly machineSpread: number;
   readonly start: StartResult;
   /** CPU milliseconds per second without any event. */
   readonly idleCpu: number;
@@ -126,4 +167,5 @@ export interface SizeResult {
   /** Undefined when not measured. */
   readonly plain: PlainResult | undefined;
   readonly nftables: NftablesResult | undefined;
+  readonly ipvs: IpvsResult | undefined;
 }

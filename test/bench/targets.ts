@@ -1,6 +1,7 @@
 /** What the figures are held against. */
 import {
   changeCpuMs,
+  changeNetCpuMs,
   changeOwnCpuMs,
   changeP50Ms,
   changeP95Ms,
@@ -12,7 +13,8 @@ import {
   restartMs,
 } from "./figures.ts";
 import { plainRatio } from "./figures-iptables.ts";
-import { changeNetCpuMs, commitRatio } from "./figures-nftables.ts";
+import { changeWorkRatio } from "./figures-ipvs.ts";
+import { commitRatio } from "./figures-nftables.ts";
 import { type Subject, sizeText } from "./options.ts";
 import { lostConnections, type SizeResult } from "./results.ts";
 
@@ -46,6 +48,12 @@ const restartPeak = {
   unit: "MB",
   of: ({ restart }: SizeResult) => restart.memory.peakMB,
 } as const;
+const written: Target = {
+  what: "written by a restart",
+  unit: "",
+  of: ({ restart }) => restart.written,
+  limit: 0,
+};
 const commit = { what: "commit, times the kernel", unit: "x", of: commitRatio } as const;
 
 /** Time and CPU: half of upstream's. Memory: no more than upstream's. */
@@ -69,7 +77,7 @@ const IPTABLES: Readonly<Record<string, readonly Target[]>> = {
 const NFTABLES_ALWAYS: readonly Target[] = [
   { ...changeP95, limit: 15 },
   { what: "CPU per change", unit: "ms", of: changeNetCpuMs, limit: 2 },
-  { what: "written by a restart", unit: "", of: ({ restart }) => restart.written, limit: 0 },
+  written,
   {
     what: "connections lost in a restart",
     unit: "",
@@ -77,6 +85,9 @@ const NFTABLES_ALWAYS: readonly Target[] = [
     limit: 0,
   },
 ];
+
+/** Whatever the size, and wherever it runs: no times. */
+const IPVS_ALWAYS: readonly Target[] = [written];
 
 const NFTABLES: Readonly<Record<string, readonly Target[]>> = {
   "100x10": [
@@ -124,6 +135,8 @@ function targetsOf(subject: Subject, size: string): readonly Target[] {
       return [];
     case "nftables":
       return [...(NFTABLES[size] ?? []), ...NFTABLES_ALWAYS];
+    case "ipvs":
+      return IPVS_ALWAYS;
   }
 }
 
@@ -144,7 +157,25 @@ const IPTABLES_GROWTH: Growth = {
   services: 5000,
 };
 const NFTABLES_GROWTH: Growth = { what: "one endpoint replaced, p50", of: changeP50Ms, limit: 1.2 };
+/** Its latency is mostly that of the other processes on the one processor, and both change with what else runs there. */
+const IPVS_GROWTH: Growth = {
+  what: "one endpoint replaced, compile + write, times the kernel",
+  of: (result) => changeWorkRatio(result) ?? Number.NaN,
+  limit: 1.5,
+};
 const SMALL_SERVICES = 100;
+
+function growthOf(subject: Subject): Growth {
+  switch (subject) {
+    case "iptables-nft":
+    case "iptables-legacy":
+      return IPTABLES_GROWTH;
+    case "nftables":
+      return NFTABLES_GROWTH;
+    case "ipvs":
+      return IPVS_GROWTH;
+  }
+}
 
 /** Judges the results of one subject. Sizes and figures without targets say nothing. */
 export function judge(results: readonly SizeResult[]): readonly Verdict[] {
@@ -169,7 +200,7 @@ function judgeSize(result: SizeResult): readonly Verdict[] {
 function judgeGrowth(results: readonly SizeResult[]): readonly Verdict[] {
   const small = results.find(({ size }) => size.services === SMALL_SERVICES);
   if (small === undefined) return [];
-  const { what, of, limit, services } = small.subject === "nftables" ? NFTABLES_GROWTH : IPTABLES_GROWTH;
+  const { what, of, limit, services } = growthOf(small.subject);
   return results
     .filter((result) => result !== small && (services ?? result.size.services) === result.size.services)
     .map((big) => {

@@ -1,5 +1,6 @@
 /** One TCP connection to a pod or a Service. */
 import { connect } from "node:net";
+import { availableParallelism } from "node:os";
 import { monotonicMs } from "./clock.ts";
 
 /** The address of the pod that answered and when it did; undefined if none did. */
@@ -8,7 +9,8 @@ export interface Answer {
   readonly atMs: number;
 }
 
-const TIMEOUT_MS = 500;
+/** Where everybody shares one processor, the one that answers may have to wait for it. */
+const TIMEOUT_MS = availableParallelism() < 2 ? 5_000 : 500;
 
 /** Connects and waits for the pod's answer. Never rejects. */
 export function ask(host: string, port: number): Promise<Answer | undefined> {

@@ -1,0 +1,48 @@
+/** A cluster with its API server and its network. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Cluster } from "./cluster.ts";
+import { pathWith, variantOf } from "./iptables-tools.ts";
+import { Network } from "./network.ts";
+import type { ClusterSize, Subject } from "./options.ts";
+import { MeasuredProxy, type ProxyOptions } from "./proxy.ts";
+
+export class Site {
+  readonly cluster: Cluster;
+  readonly network: Network;
+  readonly proxyOptions: ProxyOptions;
+
+  static async create(
+    size: ClusterSize,
+    subject: Subject,
+    folder: string,
+    profile: string | undefined,
+  ): Promise<Site> {
+    mkdirSync(folder, { recursive: true });
+    const kubeconfig = join(folder, "kubeconfig");
+    const network = await Network.create();
+    await network.api.call("start", { size, kubeconfig });
+    const variant = variantOf(subject);
+    return new Site(new Cluster(size), network, {
+      kubeconfig,
+      mode: subject === "nftables" || subject === "ipvs" ? subject : "iptables",
+      path: variant === undefined ? process.env.PATH : pathWith(variant, folder),
+      profile,
+    });
+  }
+
+  private constructor(cluster: Cluster, network: Network, proxyOptions: ProxyOptions) {
+    this.cluster = cluster;
+    this.network = network;
+    this.proxyOptions = proxyOptions;
+  }
+
+  async startProxy(): Promise<MeasuredProxy> {
+    await this.network.api.call("prepare", this.proxyOptions.kubeconfig);
+    return new MeasuredProxy(this.network.node, this.proxyOptions);
+  }
+
+  dispose(): Promise<void> {
+    return this.network.dispose();
+  }
+}
