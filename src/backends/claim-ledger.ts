@@ -12,7 +12,7 @@ export class ClaimLedger<Entry extends { readonly claims: readonly Claim[] }> {
   readonly #claims = new Claims();
 
   /** Replaces all that an owner claims; one that claims nothing is forgotten. */
-  set(owner: ServiceKey, next: Entry): void {
+  replace(owner: ServiceKey, next: Entry): void {
     const kept = new Map<string, Claim>();
     for (const claim of this.#entries.get(owner)?.claims ?? []) kept.set(nameOf(claim), claim);
     for (const claim of next.claims) {

@@ -31,7 +31,7 @@ export async function findDrift(
   const counts = new Map<SetRole, number>(SET_ROLES.map((role) => [role, 0]));
   const count = (role: SetRole): void => void counts.set(role, (counts.get(role) ?? 0) + 1);
   for (const { set, key, value } of state.effectiveClaims()) {
-    const isRefused = (): boolean => refusals.has(state.ownerOfClaim({ set, key }));
+    const isRefused = (): boolean => refusals.has(state.ownerOf({ set, key }));
     if (set === SERVERS) {
       const wanted = parseServer(value);
       const found = servers.get(key);

@@ -35,9 +35,9 @@ export class Refusals {
 
 /** The Service that an entry of a set is there for. */
 export function ownerOfEntry(state: ServiceState, role: SetRole, entry: string): ServiceKey | undefined {
-  if (role === "ipvsIPs") return state.ownerOfClaim({ set: ADDRESSES, key: entry });
+  if (role === "ipvsIPs") return state.ownerOf({ set: ADDRESSES, key: entry });
   const [ip = "", transport = ""] = entry.split(",");
   const [protocol = "", port = ""] = transport.split(":");
   const key = serverKey({ protocol: protocol.toUpperCase() as "TCP", ip, port: Number(port) });
-  return state.ownerOfClaim({ set: role, key: entry }) ?? state.ownerOf(key);
+  return state.ownerOf({ set: role, key: entry }) ?? state.ownerOfServer(key);
 }

@@ -123,7 +123,7 @@ export class Writer {
     const { kernel, state, refusals } = this.#at;
     const changes = plans.flatMap(({ key, changes }) => {
       // Without its entries in the sets, a server could be open to the wrong people.
-      const isRefused = changes[0]?.change === "addService" && refusals.has(state.ownerOf(key));
+      const isRefused = changes[0]?.change === "addService" && refusals.has(state.ownerOfServer(key));
       return isRefused ? [] : changes.map((change) => ({ key, change }));
     });
     const errors = kernel.ipvs.apply(changes.map(({ change }) => change));
@@ -136,7 +136,7 @@ export class Writer {
 
   #judge(key: string, { change }: Change, error: Error): void {
     const { state, refusals } = this.#at;
-    const owner = state.ownerOf(key);
+    const owner = state.ownerOfServer(key);
     if (refusals.has(owner)) return;
     if (change.startsWith("delete") && isNotFound(error)) return;
     if (isAlreadyExists(error) || (isNotFound(error) && !isUnknownScheduler(error)))
@@ -151,7 +151,7 @@ export class Writer {
       if (result === "changed") this.written.addresses++;
       if (error === undefined) continue;
       if (error.code === "ENODEV") throw new BackendError("NOT_AS_LEFT", error.message, { cause: error });
-      refusals.add(state.ownerOfClaim({ set: ADDRESSES, key: address }), error);
+      refusals.add(state.ownerOf({ set: ADDRESSES, key: address }), error);
     }
   }
 

@@ -2,7 +2,7 @@
 import type { ServiceKey, ServicePort } from "../../model/types.ts";
 import type { PortConnections } from "../backend.ts";
 import { ClaimLedger, NO_SERVICE } from "../claim-ledger.ts";
-import type { Claim, ClaimChange } from "../claims.ts";
+import type { Claim } from "../claims.ts";
 import { address, cidrRange } from "./bytes.ts";
 import { compileService, type Destination, destinations } from "./compile-service.ts";
 import { SERVICE_CIDRS } from "./expand.ts";
@@ -32,11 +32,11 @@ export type PreviousSlots = (
   destinations: readonly Pick<Destination, "way" | "key">[],
 ) => readonly string[];
 
-export class ServiceState {
+export class ServiceState extends ClaimLedger<Applied> {
   readonly #options: TableOptions;
-  readonly #ledger = new ClaimLedger<Applied>();
 
   constructor(options: TableOptions) {
+    super();
     this.#options = options;
   }
 
@@ -49,7 +49,7 @@ export class ServiceState {
         .map(cidrRange)
         .map(({ first, last }) => ({ set: SERVICE_CIDRS, key: first, value: last })),
     ];
-    this.#ledger.set(NO_SERVICE, { ...NOTHING, claims });
+    this.replace(NO_SERVICE, { ...NOTHING, claims });
   }
 
   /** Takes the new state of a Service. Throws a RangeError, with nothing taken, on what cannot be compiled. */
@@ -61,40 +61,19 @@ export class ServiceState {
       return slots;
     });
     const counted = this.#options.counters ? ports.map((port) => countedOf(port, this.#options)) : [];
-    this.#ledger.set(key, { claims, rings, counted });
-  }
-
-  /** All changes since the last call. */
-  takeChanges(): ClaimChange[] {
-    return this.#ledger.takeChanges();
-  }
-
-  /** Every owner, those that other Services depend on first. */
-  owners(): ServiceKey[] {
-    return this.#ledger.owners();
-  }
-
-  /** The owner's claims that count: no other owner comes before it. */
-  effective(key: ServiceKey): Iterable<Claim> {
-    return this.#ledger.effective(key);
-  }
-
-  /** All claims that count. */
-  effectiveClaims(): Iterable<Claim> {
-    return this.#ledger.effectiveClaims();
+    this.replace(key, { claims, rings, counted });
   }
 
   /** Every service port with the elements that count for it. */
   *counted(): Generator<Counted> {
-    for (const [key, { counted }] of this.#ledger.entries()) {
-      for (const { port, at } of counted)
-        yield { port, at: at.filter((claim) => this.#ledger.counts(key, claim)) };
+    for (const [key, { counted }] of this.entries()) {
+      for (const { port, at } of counted) yield { port, at: at.filter((claim) => this.counts(key, claim)) };
     }
   }
 
   /** The slots of a Service's rings. */
   slotsOf(key: ServiceKey): PreviousSlots {
-    const { rings } = this.#ledger.get(key) ?? NOTHING;
+    const { rings } = this.get(key) ?? NOTHING;
     const width = this.#options.family === "IPv4" ? 8 : 20;
     return (ring, to) => split(rings.get(ringKey(ring, to)) ?? "", width);
   }

@@ -12,7 +12,7 @@ interface Entry {
 
 function ledgerOf(entries: Readonly<Record<string, readonly Claim[]>>): ClaimLedger<Entry> {
   const ledger = new ClaimLedger<Entry>();
-  for (const [owner, claims] of Object.entries(entries)) ledger.set(owner, { claims });
+  for (const [owner, claims] of Object.entries(entries)) ledger.replace(owner, { claims });
   return ledger;
 }
 
@@ -20,7 +20,7 @@ describe("an owner's claims", () => {
   test("are replaced, and only what differs is a change", () => {
     const ledger = ledgerOf({ a: [claim("stays"), claim("changes", "1"), claim("goes")] });
     ledger.takeChanges();
-    ledger.set("a", { claims: [claim("stays"), claim("changes", "2"), claim("comes")] });
+    ledger.replace("a", { claims: [claim("stays"), claim("changes", "2"), claim("comes")] });
     expect(ledger.takeChanges()).toEqual([
       { set: "s", key: "changes", before: "1", after: "2" },
       { set: "s", key: "comes", before: undefined, after: "" },
@@ -31,20 +31,20 @@ describe("an owner's claims", () => {
   test("may have one key in two sets", () => {
     const ledger = ledgerOf({ a: [claim("k", "1", "s"), claim("k", "2", "t")] });
     ledger.takeChanges();
-    ledger.set("a", { claims: [claim("k", "2", "t")] });
+    ledger.replace("a", { claims: [claim("k", "2", "t")] });
     expect(ledger.takeChanges()).toEqual([{ set: "s", key: "k", before: "1", after: undefined }]);
   });
 
   test("are remembered with the rest of the entry", () => {
     const ledger = new ClaimLedger<Entry & { readonly note: string }>();
-    ledger.set("a", { claims: [claim("k")], note: "n" });
+    ledger.replace("a", { claims: [claim("k")], note: "n" });
     expect(ledger.get("a")?.note).toBe("n");
     expect([...ledger.entries()].map(([owner]) => owner)).toEqual(["a"]);
   });
 
   test("are forgotten when there are none", () => {
     const ledger = ledgerOf({ a: [claim("k")] });
-    ledger.set("a", { claims: [] });
+    ledger.replace("a", { claims: [] });
     expect([ledger.get("a"), ledger.owners(), ledger.takeChanges()]).toEqual([undefined, [], []]);
   });
 });
@@ -103,7 +103,7 @@ test("changes lead from nothing to what counts, whatever the history", () => {
         }
       };
       for (const { owner, claims, take: now } of steps) {
-        ledger.set(owner, { claims });
+        ledger.replace(owner, { claims });
         if (now) take();
       }
       take();

@@ -27,7 +27,7 @@ describe("two Services with one external IP and port", () => {
   ])("the first by name has it, when they come %s", (_title, services) => {
     const state = new ServiceState(ipvsOptions(), false);
     for (const [key, ports] of services) state.set(key, ports);
-    expect(state.ownerOf(SHARED)).toBe("ns/a");
+    expect(state.ownerOfServer(SHARED)).toBe("ns/a");
     expect(endpoints(state)).toEqual(["10.1.0.1:80"]);
   });
 
@@ -36,7 +36,7 @@ describe("two Services with one external IP and port", () => {
     for (const [key, ports] of [a, b]) state.set(key, ports);
     state.takeChanges();
     state.set("ns/a", []);
-    expect(state.ownerOf(SHARED)).toBe("ns/b");
+    expect(state.ownerOfServer(SHARED)).toBe("ns/b");
     expect(endpoints(state)).toEqual(["10.1.0.2:80"]);
     const changed = state
       .takeChanges()
@@ -52,7 +52,10 @@ describe("two Services with one external IP and port", () => {
     const state = new ServiceState(ipvsOptions(), false);
     state.set(...a);
     state.set(...service("ns/b", { externalIPs: ["198.51.100.1"], port: 81 }));
-    expect([SHARED, "TCP 198.51.100.1:81"].map((server) => state.ownerOf(server))).toEqual(["ns/a", "ns/b"]);
+    expect([SHARED, "TCP 198.51.100.1:81"].map((server) => state.ownerOfServer(server))).toEqual([
+      "ns/a",
+      "ns/b",
+    ]);
   });
 
   test("of one that serves the address and another whose it is a load balancer's, entries are the first one's", () => {
@@ -99,6 +102,6 @@ test("a Service that others depend on comes first", () => {
 
 test("nobody owns what nobody claims", () => {
   const state = new ServiceState(ipvsOptions(), false);
-  expect(state.ownerOf(SHARED)).toBeUndefined();
-  expect(state.ownerOfClaim({ set: "nodePortTCP", key: "30080" })).toBeUndefined();
+  expect(state.ownerOfServer(SHARED)).toBeUndefined();
+  expect(state.ownerOf({ set: "nodePortTCP", key: "30080" })).toBeUndefined();
 });
