@@ -3,7 +3,7 @@ import type { IpFamily } from "../model/types.ts";
 import { AttributeWriter } from "../netlink/attributes.ts";
 import { isNetlinkError, type KernelStatus, NetlinkError } from "../netlink/errors.ts";
 import { AF_INET, AF_INET6, encodeAddress } from "../netlink/inet.ts";
-import { type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../netlink/messages.ts";
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import {
   addressesOf,
@@ -32,7 +32,11 @@ export interface AddressOutcome {
   readonly error?: NetlinkError;
 }
 
-/** The addresses of one family on the link of an index, in the kernel's order. Throws a NetlinkError. */
+/**
+ * The addresses of one family on the link of an index that are there by themselves (/32 or /128) and have global scope, as
+ * `addLinkAddresses` adds them, in the kernel's order: not those that a device has with its network, or by being up. Throws
+ * a NetlinkError.
+ */
 export async function listLinkAddresses(
   socket: NetlinkSocket,
   index: number,
@@ -40,7 +44,13 @@ export async function listLinkAddresses(
 ): Promise<string[]> {
   const number = family === "IPv4" ? AF_INET : AF_INET6;
   const messages = await socket.dumpAll(`list addresses of link ${index}`, listRequest(number));
-  return [...addressesOf(messages.filter(isOnLink(index)), number)];
+  return [...addressesOf(messages.filter(isOnLink(index)).filter(isVirtual(family)), number)];
+}
+
+/** struct ifaddrmsg has the prefix length in its second byte and the scope in its fourth. */
+function isVirtual(family: IpFamily): (message: NetlinkMessage) => boolean {
+  const bits = family === "IPv4" ? 32 : 128;
+  return ({ payload }) => payload[1] === bits && payload[3] === RT_SCOPE_UNIVERSE;
 }
 
 /**

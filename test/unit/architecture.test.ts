@@ -75,7 +75,7 @@ const isFile = (path: string): boolean => path.endsWith(".ts");
 const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
 /** What modes share has a folder too. */
 const modeOf = (path: string): string | undefined =>
-  /^backends\/(?!iptables-chains\/)([^/]+)\//.exec(path)?.[1];
+  /^backends\/(?!iptables-chains\/|ip-sets\/)([^/]+)\//.exec(path)?.[1];
 const rowOf = (folder: string): number => ROWS.findIndex((row) => row.includes(folder));
 
 /** Why an edge must not be; undefined if it may. */

@@ -9,8 +9,10 @@ import { openRtnetlink } from "../../kernel/rtnetlink.ts";
 import { listLinkAddresses, removeLinkAddresses } from "../../kernel/virtual-addresses.ts";
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
 import type { IpFamily } from "../../model/types.ts";
-import { destroySet, openIpset } from "../../netlink/ipset/sets.ts";
+import { openIpset } from "../../netlink/ipset/sets.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
+import { findSets } from "../ip-sets/find-sets.ts";
+import { destroySets } from "../ip-sets/write-entries.ts";
 import type { JumpRule } from "../iptables-chains/jump-rule.ts";
 import type { KernelState } from "../iptables-chains/kernel-state.ts";
 import {
@@ -19,12 +21,13 @@ import {
   removeChains,
   removeFromAllVariants,
 } from "../iptables-chains/remove-chains.ts";
-import { findAddresses, findServers, findSets } from "./found.ts";
+import { findAddresses, findServers } from "./found.ts";
 import { closeKernel, openKernel } from "./kernel.ts";
-import { CHAIN, SET_ROLES, setName } from "./names.ts";
+import { CHAIN } from "./names.ts";
 import { isOurs } from "./ownership.ts";
 import { serverId } from "./plan-servers.ts";
 import { JUMPS } from "./rules.ts";
+import { setTable } from "./set-specs.ts";
 import { parseServerKey } from "./virtual-server.ts";
 
 const ADDRESSES_PER_TURN = 500;
@@ -83,12 +86,22 @@ export async function removeObsolete(iptables: IpTablesClient, { filter }: Kerne
   if (filter.has(OUT_FILTER)) await removeChains(iptables, () => OBSOLETE);
 }
 
-/** Removes everything of one family; returns whether there was anything. Rejects as the steps do. */
-export async function removeIpvsMode(family: IpFamily): Promise<boolean> {
-  const objects = await removeServers(family);
-  const chains = await removeFromAllVariants(family, () => IPVS_CHAINS);
-  const sets = removeSets(family);
-  return objects || chains || sets;
+/** Removes everything of one family. All steps are taken before the first error of theirs is thrown. */
+export async function removeIpvsMode(family: IpFamily): Promise<void> {
+  const errors: unknown[] = [];
+  const steps = [
+    () => removeServers(family),
+    () => removeFromAllVariants(family, () => IPVS_CHAINS),
+    () => removeSets(family),
+  ];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** Removes virtual servers and addresses. A kernel in which IPVS was never used is not made to load it. */
@@ -106,13 +119,13 @@ export function removeSets(family: IpFamily): boolean {
   // Asking for sets would make the kernel load their module.
   if (!existsSync("/sys/module/ip_set")) return false;
   using socket = openIpset();
-  return SET_ROLES.map((role) => destroySet(socket, setName(family, role))).includes(true);
+  return destroySets(socket, setTable(family));
 }
 
 async function removeVirtualServers(family: IpFamily): Promise<boolean> {
   const kernel = openKernel();
   try {
-    const { entries } = await findSets(kernel.sets, family);
+    const { entries } = await findSets(kernel.sets, setTable(family));
     const { bound } = await findAddresses(kernel.links, family);
     const { local } = await listAddresses({ exceptLink: VIRTUAL_DEVICE });
     const traces = { entries, bound, localAddresses: new Set(local[family]) };
@@ -140,7 +153,10 @@ async function unbindAll(links: NetlinkSocket, index: number, family: IpFamily):
     if (!shared && findLink(links, VIRTUAL_DEVICE)?.kind === "dummy")
       return void deleteLink(links, VIRTUAL_DEVICE);
     if (own.length === 0) return;
-    removeLinkAddresses(links, index, own.slice(0, ADDRESSES_PER_TURN));
+    const outcomes = removeLinkAddresses(links, index, own.slice(0, ADDRESSES_PER_TURN));
+    const failed = outcomes.find(({ error }) => error !== undefined);
+    if (failed !== undefined) throw failed.error;
+    if (outcomes.every(({ result }) => result === "unchanged")) return;
     await nextTurn();
   }
 }

@@ -4,10 +4,11 @@ import type { Endpoint, ServicePort } from "../../model/types.ts";
 import { uniqueClaims } from "../claim-ledger.ts";
 import type { Claim } from "../claims.ts";
 import { admitsNode } from "../decisions.ts";
-import { ipPort, ipPortIp, ipPortNet } from "./entries.ts";
+import { ipPort, ipPortIp, ipPortNet } from "../ip-sets/entries.ts";
+import type { SetEntry } from "../ip-sets/set-table.ts";
 import type { SetRole } from "./names.ts";
 import type { IpvsOptions } from "./options.ts";
-import { renderServer, type SetEntry, serverKey } from "./virtual-server.ts";
+import { renderServer, serverKey } from "./virtual-server.ts";
 
 /** Claims on virtual servers: see `renderServer`. */
 export const SERVERS = "virtual servers";
@@ -90,11 +91,15 @@ function claimLoadBalancerIP(port: ServicePort, ip: string, options: IpvsOptions
 }
 
 /** Empty when nobody is kept out: also with a range of everything, which a set of networks cannot hold. */
-function sourceEntries(port: ServicePort, ip: string, { nodeIPs }: IpvsOptions): readonly SetEntry[] {
+function sourceEntries(
+  port: ServicePort,
+  ip: string,
+  { nodeIPs }: IpvsOptions,
+): readonly SetEntry<SetRole>[] {
   const { protocol, sourceRanges } = port;
   if (sourceRanges.some((range) => range.endsWith("/0"))) return [];
   const entries = sourceRanges.map(
-    (range): SetEntry => ["loadBalancerSources", ipPortNet(ip, protocol, port.port, range)],
+    (range): SetEntry<SetRole> => ["loadBalancerSources", ipPortNet(ip, protocol, port.port, range)],
   );
   if (admitsNode(port, nodeIPs)) entries.push(["loadBalancerSelf", ipPortIp(ip, protocol, port.port, ip)]);
   return entries;
@@ -116,7 +121,7 @@ function claimServer(
   { endpoints, closed }: Balanced,
   roles: readonly SetRole[],
   claims: Claim[],
-  more: readonly SetEntry[] = [],
+  more: readonly SetEntry<SetRole>[] = [],
 ): void {
   const entry = ipPort(at.ip, protocol, at.port);
   const all = closed === undefined ? roles : [...roles, closed];
@@ -125,7 +130,7 @@ function claimServer(
     key: serverKey({ protocol, ...at }),
     value: renderServer({
       affinitySeconds,
-      entries: [...all.map((role): SetEntry => [role, entry]), ...more],
+      entries: [...all.map((role): SetEntry<SetRole> => [role, entry]), ...more],
       endpoints: endpoints.map(({ ip, port }) => joinHostPort(ip, port)),
     }),
   });

@@ -1,8 +1,9 @@
 /** From changed claims to what has to be done in the kernel, sorted by kind. Pure. */
 import type { ClaimChange } from "../claims.ts";
+import { type EntriesByRole, file, type SetEntry } from "../ip-sets/set-table.ts";
 import { ADDRESSES, SERVERS } from "./compile-service.ts";
 import type { SetRole } from "./names.ts";
-import { ownEntry, parseServer, type SetEntry, type WantedServer } from "./virtual-server.ts";
+import { ownEntry, parseServer, type WantedServer } from "./virtual-server.ts";
 
 /** A virtual server that appears (`before` undefined), disappears (`after` undefined) or changes. */
 export interface ServerChange {
@@ -11,12 +12,9 @@ export interface ServerChange {
   readonly after: WantedServer | undefined;
 }
 
-/** Entries by set. */
-export type EntriesByRole = Map<SetRole, string[]>;
-
 export interface Difference {
-  readonly added: EntriesByRole;
-  readonly removed: EntriesByRole;
+  readonly added: EntriesByRole<SetRole>;
+  readonly removed: EntriesByRole<SetRole>;
   readonly bound: string[];
   readonly unbound: string[];
   readonly servers: ServerChange[];
@@ -52,23 +50,16 @@ export function differenceOf(changes: Iterable<ClaimChange>): Difference {
 }
 
 /** All entries that a virtual server has. */
-export function entriesOf(key: string, server: WantedServer): readonly SetEntry[] {
+export function entriesOf(key: string, server: WantedServer): readonly SetEntry<SetRole>[] {
   return [ownEntry(key), ...server.entries];
-}
-
-/** Files an entry under its set. */
-export function file(entries: EntriesByRole, [role, entry]: SetEntry): void {
-  const list = entries.get(role);
-  if (list === undefined) entries.set(role, [entry]);
-  else list.push(entry);
 }
 
 function compareEntries(
   { key, before, after }: ServerChange,
-  added: EntriesByRole,
-  removed: EntriesByRole,
+  added: EntriesByRole<SetRole>,
+  removed: EntriesByRole<SetRole>,
 ): void {
-  const name = ([role, entry]: SetEntry): string => `${role} ${entry}`;
+  const name = ([role, entry]: SetEntry<SetRole>): string => `${role} ${entry}`;
   const was = new Map((before ? entriesOf(key, before) : []).map((entry) => [name(entry), entry]));
   for (const entry of after ? entriesOf(key, after) : []) {
     if (!was.delete(name(entry))) file(added, entry);

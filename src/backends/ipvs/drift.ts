@@ -1,16 +1,16 @@
 /** Notices that somebody else changed our sets, addresses or virtual servers. Rules are looked at elsewhere. */
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
-import type { IpFamily } from "../../model/types.ts";
-import { listHeaders } from "../../netlink/ipset/read.ts";
+import { findSetDrift } from "../ip-sets/find-sets.ts";
 import { ADDRESSES, SERVERS } from "./compile-service.ts";
 import { entriesOf } from "./difference.ts";
 import { findAddresses, findServers } from "./found.ts";
 import type { IpvsKernel } from "./kernel.ts";
-import { SET_ROLES, type SetRole, setName } from "./names.ts";
+import type { SetRole } from "./names.ts";
 import { isExcluded } from "./ownership.ts";
 import { isAsWritten } from "./plan-servers.ts";
 import type { Refusals } from "./refusals.ts";
 import type { ServiceState } from "./service-state.ts";
+import { setTable } from "./set-specs.ts";
 import { parseServer, parseServerKey } from "./virtual-server.ts";
 
 /**
@@ -28,7 +28,7 @@ export async function findDrift(
   const { index, bound } = await findAddresses(kernel.links, family);
   if (index === undefined) return `device ${VIRTUAL_DEVICE} is gone`;
   const surplus = { servers: new Map(servers), addresses: new Set(bound) };
-  const counts = new Map<SetRole, number>(SET_ROLES.map((role) => [role, 0]));
+  const counts = new Map<SetRole, number>();
   const count = (role: SetRole): void => void counts.set(role, (counts.get(role) ?? 0) + 1);
   for (const { set, key, value } of state.effectiveClaims()) {
     const isRefused = (): boolean => refusals.has(state.ownerOf({ set, key }));
@@ -53,28 +53,11 @@ export async function findDrift(
   const foreign = [...surplus.servers.keys()].find((key) => isInOurRange(key, bound, state));
   if (foreign !== undefined) return `virtual server ${foreign} is on an address of a Service, but not its`;
   // With refused Services sets may rightly lack entries.
-  return refusals.isEmpty ? findSetDrift(kernel, family, counts) : undefined;
+  return refusals.isEmpty ? findSetDrift(kernel.sets, setTable(family), counts) : undefined;
 }
 
 /** Where nobody else has any business, unless the configuration says so. */
 function isInOurRange(key: string, bound: ReadonlySet<string>, { options }: ServiceState): boolean {
   const { ip } = parseServerKey(key);
   return bound.has(ip) && !isExcluded(ip, options.excludeCIDRs);
-}
-
-async function findSetDrift(
-  { sets }: IpvsKernel,
-  family: IpFamily,
-  counts: ReadonlyMap<SetRole, number>,
-): Promise<string | undefined> {
-  const headers = new Map((await listHeaders(sets)).map((header) => [header.name, header]));
-  for (const [role, wanted] of counts) {
-    const name = setName(family, role);
-    const header = headers.get(name);
-    if (header === undefined) return `set ${name} is gone`;
-    // Before Linux 4.11 the kernel does not tell.
-    if (header.entries !== undefined && header.entries !== wanted)
-      return `set ${name} has ${header.entries} entries instead of ${wanted}`;
-  }
-  return undefined;
 }

@@ -5,13 +5,16 @@ import type { ListedVirtualServer } from "#ipvs-netlink";
 import { ensureDummyLink } from "../../kernel/links.ts";
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
 import type { ServiceChange } from "../backend.ts";
+import { ensureSets } from "../ip-sets/ensure-sets.ts";
+import { findSets } from "../ip-sets/find-sets.ts";
+import { lacking, lackingEntries } from "../ip-sets/set-table.ts";
 import { repairTable } from "../iptables-chains/constant-rules.ts";
 import { readKernel } from "../iptables-chains/read-kernel.ts";
 import { RestoreRun } from "../iptables-chains/restore-run.ts";
 import { removeObsolete } from "./cleanup.ts";
 import { ADDRESSES, SERVERS } from "./compile-service.ts";
-import { type EntriesByRole, entriesOf } from "./difference.ts";
-import { findAddresses, findServers, findSets } from "./found.ts";
+import { entriesOf } from "./difference.ts";
+import { findAddresses, findServers } from "./found.ts";
 import type { IpvsKernel } from "./kernel.ts";
 import type { SetRole } from "./names.ts";
 import type { IpvsOptions } from "./options.ts";
@@ -20,7 +23,7 @@ import { planDeletion, planRepair } from "./plan-servers.ts";
 import type { Refusals } from "./refusals.ts";
 import { constantRules } from "./rules.ts";
 import { ServiceState } from "./service-state.ts";
-import { ensureSets } from "./sets.ts";
+import { setTable } from "./set-specs.ts";
 import { ownEntry, parseServer, parseServerKey } from "./virtual-server.ts";
 import { type Inventory, type ServerPlan, Writer } from "./writer.ts";
 
@@ -60,16 +63,19 @@ export async function fullPass(input: FullPassInput): Promise<FullPassResult> {
   state.takeChanges();
   const wanted = wantedOf(state);
   clock.end("compile");
-  const sets = await findSets(kernel.sets, family);
+  const table = setTable(family);
+  const sets = await findSets(kernel.sets, table);
   const { bound } = await findAddresses(kernel.links, family);
   const servers = await findServers(kernel, family);
   const traces = { entries: sets.entries, bound, localAddresses: options.localAddresses };
-  const ours = [...servers.keys()].filter((key) => isOurs(parseServerKey(key), traces));
+  // Also on addresses that are about to be bound, nobody else has any business.
+  const range = { ...traces, bound: new Set([...bound, ...wanted.addresses]) };
+  const ours = [...servers.keys()].filter((key) => isOurs(parseServerKey(key), range));
   clock.end("read");
-  const exchanged = ensureSets(kernel.sets, family, sets, wanted.entries);
+  const exchanged = ensureSets(kernel.sets, table, sets, wanted.entries);
   const { link } = ensureDummyLink(kernel.links, VIRTUAL_DEVICE);
   const writer = new Writer({ kernel, family, options, state, refusals, device: link.index });
-  writer.addEntries(difference(wanted.entries, sets.entries, exchanged));
+  writer.addEntries(lackingEntries(wanted.entries, sets.entries, exchanged));
   // What upstream's mode left is known by traces that may be gone when this pass fails and another has to be made.
   const known = ours.map((key) => ownEntry(key)[1]);
   writer.addEntries(new Map([["servers", lacking(new Set(known), sets.entries.get("servers"))]]));
@@ -108,25 +114,6 @@ function wantedOf(state: ServiceState): Inventory {
     }
   }
   return { entries, servers, realServers, addresses };
-}
-
-/** Entries by role that `more` has and `less` lacks. */
-function difference(
-  more: ReadonlyMap<SetRole, ReadonlySet<string>>,
-  less: ReadonlyMap<SetRole, ReadonlySet<string>>,
-  except: ReadonlySet<SetRole>,
-): EntriesByRole {
-  const result: EntriesByRole = new Map();
-  for (const [role, entries] of more) {
-    const entriesLacking = except.has(role) ? [] : lacking(entries, less.get(role));
-    if (entriesLacking.length > 0) result.set(role, entriesLacking);
-  }
-  return result;
-}
-
-/** What `more` has and `less` lacks. */
-function lacking(more: ReadonlySet<string>, less: ReadonlySet<string> = new Set()): string[] {
-  return [...more].filter((each) => !less.has(each));
 }
 
 async function repairRules({ iptables, options }: FullPassInput): Promise<FullPassResult["rulesWritten"]> {
@@ -182,7 +169,7 @@ async function removeSurplus(
   const stale = ours.filter((key) => !wanted.servers.has(key));
   const removed = stale.filter((key) => !isExcluded(parseServerKey(key).ip, options.excludeCIDRs));
   writer.writeServers(removed.map((key) => ({ key, changes: [planDeletion(key, writer.draining)] })));
-  const surplus = difference(traces.entries, wanted.entries, new Set());
+  const surplus = lackingEntries(traces.entries, wanted.entries);
   const named = new Set([...(surplus.get("servers") ?? []), ...stale.map((key) => ownEntry(key)[1])]);
   writer.removeEntries(surplus.set("servers", [...named]));
 }

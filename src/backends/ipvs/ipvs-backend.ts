@@ -143,6 +143,7 @@ export class IpvsBackend implements Backend {
   }
 
   async cleanup(): Promise<void> {
+    this.#known = undefined;
     try {
       await removeIpvsMode(this.family);
     } catch (error) {

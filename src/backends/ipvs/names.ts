@@ -11,10 +11,7 @@ export const CHAIN = {
   ipvsFilter: "KUBE-IPVS-FILTER",
 } as const;
 
-/**
- * Sets, by what their entries are; the names are those of IPv4. Entries are added in this order and removed in the
- * reverse one: what restricts or exempts a Service first, so that no packet meets half of it.
- */
+/** Sets, by what their entries are; the names are those of IPv4. Entries are added in this order (see SetTable). */
 export const SET = {
   /** Not upstream's. Virtual servers that are ours: the kernel has no other place to write that down. */
   servers: "KUBE-IPVS-SERVERS",

@@ -1,6 +1,6 @@
 /** Which of the kernel's virtual servers are ours: the kernel keeps no owner, so it is told from where they are. Pure. */
 import { contains } from "../../model/address.ts";
-import { ipPort } from "./entries.ts";
+import { ipPort } from "../ip-sets/entries.ts";
 import type { SetRole } from "./names.ts";
 import type { ServerAddress } from "./virtual-server.ts";
 

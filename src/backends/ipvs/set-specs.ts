@@ -2,7 +2,8 @@
 import type { IpFamily } from "../../model/types.ts";
 import type { SetType } from "../../netlink/ipset/entries.ts";
 import type { SetSpec } from "../../netlink/ipset/requests.ts";
-import { type SetRole, setName } from "./names.ts";
+import type { SetTable } from "../ip-sets/set-table.ts";
+import { SET_ROLES, type SetRole, setName } from "./names.ts";
 
 /** Most entries of a set. Upstream's 65,536 is less than a big cluster has; memory is taken only for what is there. */
 const MAX_ENTRIES = 1_048_576;
@@ -25,4 +26,9 @@ export function setSpec(family: IpFamily, role: SetRole): SetSpec {
   const name = setName(family, role);
   const kind = { name, type, family: family === "IPv4" ? "inet" : "inet6" } as const;
   return type === "bitmap:port" ? kind : { ...kind, maxelem: MAX_ENTRIES };
+}
+
+/** All sets of a family. */
+export function setTable(family: IpFamily): SetTable<SetRole> {
+  return new Map(SET_ROLES.map((role) => [role, setSpec(family, role)]));
 }

@@ -1,7 +1,8 @@
 /** A virtual server as a Service wants it, and its form as key and value of a claim. Pure. */
 import { joinHostPort } from "../../model/address.ts";
 import type { Protocol } from "../../model/types.ts";
-import { ipPort } from "./entries.ts";
+import { ipPort } from "../ip-sets/entries.ts";
+import type { SetEntry } from "../ip-sets/set-table.ts";
 import type { SetRole } from "./names.ts";
 
 /** Where clients connect to. */
@@ -11,15 +12,12 @@ export interface ServerAddress {
   readonly port: number;
 }
 
-/** An entry of one of our sets. */
-export type SetEntry = readonly [role: SetRole, entry: string];
-
 /** Everything that stands and falls with a virtual server. */
 export interface WantedServer {
   /** Seconds of persistence; 0 = none. */
   readonly affinitySeconds: number;
   /** How packets to it are treated: its entries in sets, apart from the one that says that it is ours. */
-  readonly entries: readonly SetEntry[];
+  readonly entries: readonly SetEntry<SetRole>[];
   /** Real servers as `ip:port`, sorted. */
   readonly endpoints: readonly string[];
 }
@@ -43,7 +41,7 @@ export function parseEndpoint(text: string): { readonly ip: string; readonly por
 }
 
 /** The entry that marks a virtual server as ours. */
-export function ownEntry(key: string): SetEntry {
+export function ownEntry(key: string): SetEntry<SetRole> {
   const { ip, protocol, port } = parseServerKey(key);
   return ["servers", ipPort(ip, protocol, port)];
 }
@@ -59,7 +57,7 @@ export function parseServer(value: string): WantedServer {
   const [affinity = "", sets = "", endpoints = ""] = value.split("\n");
   return {
     affinitySeconds: Number(affinity),
-    entries: words(sets).map((word): SetEntry => {
+    entries: words(sets).map((word): SetEntry<SetRole> => {
       const [role = "", entry = ""] = word.split("=");
       return [role as SetRole, entry];
     }),

@@ -2,17 +2,18 @@
 import { type Change, isAlreadyExists, isNotFound, isUnknownScheduler } from "#ipvs-netlink";
 import { addLinkAddresses, removeLinkAddresses } from "../../kernel/virtual-addresses.ts";
 import type { IpFamily } from "../../model/types.ts";
-import { addEntries, deleteEntries } from "../../netlink/ipset/change.ts";
 import { BackendError } from "../backend.ts";
+import type { EntriesByRole, SetTable } from "../ip-sets/set-table.ts";
+import { addToSets, removeFromSets } from "../ip-sets/write-entries.ts";
 import { ADDRESSES } from "./compile-service.ts";
-import type { Difference, EntriesByRole } from "./difference.ts";
+import type { Difference } from "./difference.ts";
 import { Draining } from "./draining.ts";
 import type { IpvsKernel } from "./kernel.ts";
-import { SET_ROLES, type SetRole } from "./names.ts";
+import type { SetRole } from "./names.ts";
 import { planChange, type ServerOptions } from "./plan-servers.ts";
 import { ownerOfEntry, type Refusals } from "./refusals.ts";
 import type { ServiceState } from "./service-state.ts";
-import { setSpec } from "./set-specs.ts";
+import { setTable } from "./set-specs.ts";
 
 /** Changes of one virtual server. */
 export interface ServerPlan {
@@ -48,9 +49,11 @@ export class Writer {
   /** Objects written since `resetWritten`. */
   readonly written = noCounts();
   readonly #at: WriterOptions;
+  readonly #sets: SetTable<SetRole>;
 
   constructor(options: WriterOptions) {
     this.#at = options;
+    this.#sets = setTable(options.family);
   }
 
   /** Writes what changes of claims amount to. Throws a BackendError when the kernel is not as it was left. */
@@ -87,32 +90,21 @@ export class Writer {
       owned.real_servers += (after?.endpoints.length ?? 0) - (before?.endpoints.length ?? 0);
     }
     owned.addresses += bound.length - unbound.length;
-    for (const entries of added.values()) owned.set_entries += entries.length;
-    for (const entries of removed.values()) owned.set_entries -= entries.length;
+    owned.set_entries += numberOf(added) - numberOf(removed);
   }
 
   /** Throws an IpsetError when a set is gone. */
-  addEntries(entries: EntriesByRole): void {
-    const { kernel, family, state, refusals } = this.#at;
-    for (const role of SET_ROLES) {
-      const list = entries.get(role) ?? [];
-      if (list.length === 0) continue;
-      const errors = addEntries(kernel.sets, setSpec(family, role), list);
-      for (const error of errors) refusals.add(ownerOfEntry(state, role, error.entry), error);
-      this.written.set_entries += list.length - errors.length;
-    }
+  addEntries(entries: EntriesByRole<SetRole>): void {
+    const { kernel, state, refusals } = this.#at;
+    const refused = addToSets(kernel.sets, this.#sets, entries);
+    for (const [role, error] of refused) refusals.add(ownerOfEntry(state, role, error.entry), error);
+    this.written.set_entries += numberOf(entries) - refused.length;
   }
 
   /** Throws an IpsetError when a set is gone. */
-  removeEntries(entries: EntriesByRole): void {
-    const { kernel, family } = this.#at;
-    for (const role of SET_ROLES.toReversed()) {
-      const list = entries.get(role) ?? [];
-      if (list.length === 0) continue;
-      const [error] = deleteEntries(kernel.sets, setSpec(family, role), list);
-      if (error !== undefined) throw error;
-      this.written.set_entries += list.length;
-    }
+  removeEntries(entries: EntriesByRole<SetRole>): void {
+    removeFromSets(this.#at.kernel.sets, this.#sets, entries);
+    this.written.set_entries += numberOf(entries);
   }
 
   /**
@@ -167,6 +159,12 @@ export class Writer {
   resetWritten(): void {
     Object.assign(this.written, noCounts());
   }
+}
+
+function numberOf(entries: EntriesByRole<SetRole>): number {
+  let number = 0;
+  for (const list of entries.values()) number += list.length;
+  return number;
 }
 
 export function noCounts(): Counts {

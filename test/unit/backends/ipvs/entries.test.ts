@@ -1,11 +1,12 @@
 /** Entries as the mode writes them must be those that are read back, or every full pass would write them again. */
 import { expect, test } from "vitest";
+import { ipPort, ipPortIp, ipPortNet } from "../../../../src/backends/ip-sets/entries.ts";
+import type { SetEntry } from "../../../../src/backends/ip-sets/set-table.ts";
 import { ADDRESSES, compileService, SERVERS } from "../../../../src/backends/ipvs/compile-service.ts";
 import { entriesOf } from "../../../../src/backends/ipvs/difference.ts";
-import { ipPort, ipPortIp, ipPortNet } from "../../../../src/backends/ipvs/entries.ts";
 import type { SetRole } from "../../../../src/backends/ipvs/names.ts";
 import { setSpec } from "../../../../src/backends/ipvs/set-specs.ts";
-import { parseServer, type SetEntry } from "../../../../src/backends/ipvs/virtual-server.ts";
+import { parseServer } from "../../../../src/backends/ipvs/virtual-server.ts";
 import { IP_FAMILIES } from "../../../../src/model/types.ts";
 import { canonicalEntry } from "../../../../src/netlink/ipset/entries.ts";
 import { ipvsOptions } from "../../../support/ipvs-options.ts";
@@ -35,7 +36,7 @@ test.each(IP_FAMILIES)("all entries of all scenarios are canonical in %s", (fami
   const claims = SCENARIOS.flatMap((scenario) =>
     scenarioServices(scenario, family).flatMap((ports) => compileService(ports, ipvsOptions(family))),
   );
-  const entries = claims.flatMap(({ set, key, value }): readonly SetEntry[] => {
+  const entries = claims.flatMap(({ set, key, value }): readonly SetEntry<SetRole>[] => {
     if (set === SERVERS) return entriesOf(key, parseServer(value));
     return set === ADDRESSES ? [["ipvsIPs", key]] : [[set as SetRole, key]];
   });

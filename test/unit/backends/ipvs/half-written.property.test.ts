@@ -1,13 +1,11 @@
 /** Between any two steps of a write, no packet meets half a Service: what the writer's order is for. */
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { SetEntry } from "../../../../src/backends/ip-sets/set-table.ts";
 import { entriesOf } from "../../../../src/backends/ipvs/difference.ts";
 import type { SetRole } from "../../../../src/backends/ipvs/names.ts";
-import {
-  parseServerKey,
-  type SetEntry,
-  type WantedServer,
-} from "../../../../src/backends/ipvs/virtual-server.ts";
+import { parseServerKey, type WantedServer } from "../../../../src/backends/ipvs/virtual-server.ts";
 import { history } from "./arbitraries.ts";
 import type { KernelModel } from "./kernel-model.ts";
 import { live, type Wanted } from "./living.ts";
@@ -19,7 +17,7 @@ function checkInvariants(
   after: Wanted,
   touched: ReadonlySet<string>,
 ): void {
-  const hasAll = (entries: readonly SetEntry[]): boolean =>
+  const hasAll = (entries: readonly SetEntry<SetRole>[]): boolean =>
     entries.every(([role, entry]) => model.has(role, entry));
   for (const key of model.servers.keys()) {
     const [was, is] = [before.get(key), after.get(key)];

@@ -1,6 +1,7 @@
 /** What a Service claims in ipvs mode, one line each, so that a case reads as a list. */
+
+import { ipPort } from "../../../../src/backends/ip-sets/entries.ts";
 import { ADDRESSES, compileService, SERVERS } from "../../../../src/backends/ipvs/compile-service.ts";
-import { ipPort } from "../../../../src/backends/ipvs/entries.ts";
 import type { IpvsOptions } from "../../../../src/backends/ipvs/options.ts";
 import { parseServer, parseServerKey } from "../../../../src/backends/ipvs/virtual-server.ts";
 import type { ServicePort } from "../../../../src/model/types.ts";

@@ -1,7 +1,9 @@
 /** The writer with the model in place of sockets: its order and its counts are the real ones, its steps are those of maps. */
-import type { Difference, EntriesByRole } from "../../../../src/backends/ipvs/difference.ts";
+import type { EntriesByRole } from "../../../../src/backends/ip-sets/set-table.ts";
+import type { Difference } from "../../../../src/backends/ipvs/difference.ts";
 import { differenceOf } from "../../../../src/backends/ipvs/difference.ts";
 import type { IpvsKernel } from "../../../../src/backends/ipvs/kernel.ts";
+import type { SetRole } from "../../../../src/backends/ipvs/names.ts";
 import { SET_ROLES } from "../../../../src/backends/ipvs/names.ts";
 import type { IpvsOptions } from "../../../../src/backends/ipvs/options.ts";
 import { Refusals } from "../../../../src/backends/ipvs/refusals.ts";
@@ -22,13 +24,13 @@ export class ModelWriter extends Writer {
     this.model = model;
   }
 
-  override addEntries(entries: EntriesByRole): void {
+  override addEntries(entries: EntriesByRole<SetRole>): void {
     for (const role of SET_ROLES)
       for (const entry of entries.get(role) ?? [])
         this.#step(`add ${role} ${entry}`, () => this.model.addEntry(role, entry));
   }
 
-  override removeEntries(entries: EntriesByRole): void {
+  override removeEntries(entries: EntriesByRole<SetRole>): void {
     for (const role of SET_ROLES.toReversed())
       for (const entry of entries.get(role) ?? [])
         this.#step(`del ${role} ${entry}`, () => this.model.removeEntry(role, entry));

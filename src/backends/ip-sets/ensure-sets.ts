@@ -1,13 +1,11 @@
-/** Makes sure that our sets are there in the right shape, before rules refer to them. */
-import type { IpFamily } from "../../model/types.ts";
+/** Makes sure that a mode's sets are there in the right shape, before rules refer to them. */
 import { addEntries } from "../../netlink/ipset/change.ts";
 import type { SetSpec } from "../../netlink/ipset/requests.ts";
 import { compareHeader, createSet, destroySet, swapSets } from "../../netlink/ipset/sets.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { BackendError } from "../backend.ts";
-import type { FoundSets } from "./found.ts";
-import { SET_ROLES, type SetRole } from "./names.ts";
-import { setSpec } from "./set-specs.ts";
+import type { FoundSets } from "./find-sets.ts";
+import type { SetTable } from "./set-table.ts";
 
 /** Takes the place of a set for the moment of an exchange. */
 const STAND_IN = "KUBE-STAND-IN";
@@ -17,15 +15,14 @@ const STAND_IN = "KUBE-STAND-IN";
  * entries, so no rule misses any. Returns the roles of sets that need no more adding. Throws a BackendError for a set of
  * another type, which cannot be exchanged while rules use it, and an IpsetError.
  */
-export function ensureSets(
+export function ensureSets<Role extends string>(
   socket: NetlinkSocket,
-  family: IpFamily,
-  { headers }: FoundSets,
-  wanted: ReadonlyMap<SetRole, ReadonlySet<string>>,
-): ReadonlySet<SetRole> {
-  const exchanged = new Set<SetRole>();
-  for (const role of SET_ROLES) {
-    const spec = setSpec(family, role);
+  table: SetTable<Role>,
+  { headers }: Pick<FoundSets<Role>, "headers">,
+  wanted: ReadonlyMap<Role, ReadonlySet<string>>,
+): ReadonlySet<Role> {
+  const exchanged = new Set<Role>();
+  for (const [role, spec] of table) {
     const header = headers.get(role);
     if (header === undefined) {
       createSet(socket, spec);
