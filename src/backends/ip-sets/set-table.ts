@@ -38,3 +38,15 @@ export function lackingEntries<Role extends string>(
 export function lacking(more: ReadonlySet<string>, less: ReadonlySet<string> = new Set()): string[] {
   return [...more].filter((each) => !less.has(each));
 }
+
+/** Files the entries that one list has and the other lacks, both ways. */
+export function compareEntries<Role extends string>(
+  before: readonly SetEntry<Role>[],
+  after: readonly SetEntry<Role>[],
+  { added, removed }: { readonly added: EntriesByRole<Role>; readonly removed: EntriesByRole<Role> },
+): void {
+  const name = ([role, entry]: SetEntry<Role>): string => `${role} ${entry}`;
+  const was = new Map(before.map((entry) => [name(entry), entry]));
+  for (const entry of after) if (!was.delete(name(entry))) file(added, entry);
+  for (const entry of was.values()) file(removed, entry);
+}

@@ -1,6 +1,6 @@
 /** From changed claims to what has to be done in the kernel, sorted by kind. Pure. */
 import type { ClaimChange } from "../claims.ts";
-import { type EntriesByRole, file, type SetEntry } from "../ip-sets/set-table.ts";
+import { compareEntries, type EntriesByRole, file, type SetEntry } from "../ip-sets/set-table.ts";
 import { ADDRESSES, SERVERS } from "./compile-service.ts";
 import type { SetRole } from "./names.ts";
 import { ownEntry, parseServer, type WantedServer } from "./virtual-server.ts";
@@ -38,7 +38,7 @@ export function differenceOf(changes: Iterable<ClaimChange>): Difference {
         after: after === undefined ? undefined : parseServer(after),
       };
       servers.push(change);
-      compareEntries(change, added, removed);
+      compareEntries(entriesIn(key, change.before), entriesIn(key, change.after), difference);
     } else if (set === ADDRESSES) {
       (after === undefined ? unbound : bound).push(key);
       file(after === undefined ? removed : added, ["ipvsIPs", key]);
@@ -54,15 +54,6 @@ export function entriesOf(key: string, server: WantedServer): readonly SetEntry<
   return [ownEntry(key), ...server.entries];
 }
 
-function compareEntries(
-  { key, before, after }: ServerChange,
-  added: EntriesByRole<SetRole>,
-  removed: EntriesByRole<SetRole>,
-): void {
-  const name = ([role, entry]: SetEntry<SetRole>): string => `${role} ${entry}`;
-  const was = new Map((before ? entriesOf(key, before) : []).map((entry) => [name(entry), entry]));
-  for (const entry of after ? entriesOf(key, after) : []) {
-    if (!was.delete(name(entry))) file(added, entry);
-  }
-  for (const entry of was.values()) file(removed, entry);
+function entriesIn(key: string, server: WantedServer | undefined): readonly SetEntry<SetRole>[] {
+  return server === undefined ? [] : entriesOf(key, server);
 }

@@ -1,5 +1,6 @@
 /** Names of sets and chains: upstream's, so that tools and runbooks that know them keep working, and a few of our own. */
 import type { IpFamily } from "../../model/types.ts";
+import { SOURCE_RANGES_CHAIN } from "../iptables-chains/firewall-chains.ts";
 import { COMMON_CHAIN } from "../iptables-chains/names.ts";
 
 /** Chains, by the role they play. */
@@ -7,7 +8,7 @@ export const CHAIN = {
   ...COMMON_CHAIN,
   loadBalancer: "KUBE-LOAD-BALANCER",
   nodePort: "KUBE-NODE-PORT",
-  sourceRanges: "KUBE-SOURCE-RANGES-FIREWALL",
+  sourceRanges: SOURCE_RANGES_CHAIN,
   ipvsFilter: "KUBE-IPVS-FILTER",
 } as const;
 

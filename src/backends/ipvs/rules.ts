@@ -7,11 +7,13 @@
 import type { IpFamily, Protocol } from "../../model/types.ts";
 import { masqueradedAtClusterIP } from "../decisions.ts";
 import type { ConstantRules } from "../iptables-chains/constant-rules.ts";
+import { firewallChains } from "../iptables-chains/firewall-chains.ts";
 import type { JumpRule } from "../iptables-chains/jump-rule.ts";
 import { renderLocalTraffic } from "../iptables-chains/local-traffic.ts";
 import { LOOPBACK_CIDR } from "../iptables-chains/loopback.ts";
 import { markRules, postroutingRules } from "../iptables-chains/masquerade.ts";
 import { commentMatch } from "../iptables-chains/rule-text.ts";
+import { matchSet } from "../iptables-chains/set-match.ts";
 import { CHAIN, type SetRole, setName } from "./names.ts";
 import type { IpvsOptions } from "./options.ts";
 
@@ -45,7 +47,18 @@ export const JUMPS: readonly JumpRule[] = (
 
 /** Compiles everything that the mode keeps in iptables. */
 export function constantRules(options: RuleOptions): ConstantRules {
-  const firewall = firewallChains(options);
+  const { family, localTraffic } = options;
+  const name = (role: SetRole): string => setName(family, role);
+  const firewall = firewallChains(
+    {
+      noLocalInternal: name("noLocalInternal"),
+      noLocalExternal: name("noLocalExternal"),
+      loadBalancerFirewall: name("loadBalancerFirewall"),
+      loadBalancerSources: name("loadBalancerSources"),
+      loadBalancerSelf: name("loadBalancerSelf"),
+    },
+    localTraffic,
+  );
   return {
     jumps: JUMPS,
     chains: {
@@ -67,13 +80,8 @@ export function constantRules(options: RuleOptions): ConstantRules {
   };
 }
 
-/** Matches packets whose address and port, or port alone, are in a set. */
-function inSet(
-  family: IpFamily,
-  role: SetRole,
-  parts: "dst" | "dst,dst" | "dst,dst,src" | "src,dst",
-): string {
-  return `-m set --match-set ${setName(family, role)} ${parts}`;
+function inSet(family: IpFamily, role: SetRole, parts: Parameters<typeof matchSet>[1]): string {
+  return matchSet(setName(family, role), parts);
 }
 
 /** Who is masqueraded; and what need not be looked at by rules of others behind ours. */
@@ -146,32 +154,6 @@ function forwardRules({ markText }: RuleOptions): readonly string[] {
 function healthCheckRule({ family }: RuleOptions): string {
   const why = commentMatch("Kubernetes health check node port");
   return `-A ${CHAIN.nodePort} ${why} -p tcp ${inSet(family, "healthCheckNodePort", "dst")} -j ACCEPT`;
-}
-
-/** Only first packets are judged: connections go on when the last endpoint of this node, or a range, goes. */
-function firewallChains({ family, localTraffic }: RuleOptions): ReadonlyMap<string, readonly string[]> {
-  const to = `-A ${CHAIN.proxyFirewall}`;
-  const ranges = `-A ${CHAIN.sourceRanges}`;
-  const match = (role: SetRole): string => `${inSet(family, role, "dst,dst")} ${NEW}`;
-  const notPods = localTraffic === undefined ? "" : ` ! ${renderLocalTraffic(localTraffic)}`;
-  return new Map([
-    [
-      CHAIN.sourceRanges,
-      [
-        `${ranges} ${inSet(family, "loadBalancerSources", "dst,dst,src")} -j RETURN`,
-        `${ranges} ${inSet(family, "loadBalancerSelf", "dst,dst,src")} -j RETURN`,
-        `${ranges} -j DROP`,
-      ],
-    ],
-    [
-      CHAIN.proxyFirewall,
-      [
-        `${to} ${commentMatch("no local endpoints")} ${match("noLocalInternal")} -j DROP`,
-        `${to} ${commentMatch("no local endpoints")} ${match("noLocalExternal")}${notPods} ${NOT_FROM_NODE} -j DROP`,
-        `${to} ${commentMatch("Kubernetes service load balancer ip + port for load balancer with sourceRange")} ${match("loadBalancerFirewall")} -j ${CHAIN.sourceRanges}`,
-      ],
-    ],
-  ]);
 }
 
 /** What the node itself listens to on all addresses must not answer on those of Services. */
