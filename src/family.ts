@@ -22,7 +22,7 @@ import { SyncReporter } from "./sync/sync-reporter.ts";
  * Syncs that may follow each other at once. A new Service is two events, its first ready endpoint often a third; they
  * should not wait for each other. In other modes than iptables a sync costs so little that only a flood has to be spaced.
  */
-const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 10, userspace: 3 } as const;
+const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 10, userspace: 10 } as const;
 
 /** What all families share. */
 export interface FamilyContext {
@@ -58,9 +58,7 @@ export async function probeFamilies(context: FamilyContext): Promise<readonly Ba
 
 function newBackend({ config, facts, logger }: FamilyContext, family: IpFamily): Backend {
   const nodeFacts = () => facts.now(family);
-  const backend = createBackend(config.mode, { config, family, logger, nodeFacts });
-  if (backend === undefined) throw new Error(`mode ${config.mode} is not in this version`);
-  return backend;
+  return createBackend(config.mode, { config, family, logger, nodeFacts });
 }
 
 export interface FamilyOptions extends FamilyContext {
@@ -74,17 +72,20 @@ export interface FamilyOptions extends FamilyContext {
 export class Family {
   readonly loop: FamilyLoop;
   readonly #serviceHealth: ServiceHealthServers;
+  readonly #backend: Backend;
 
   /** Nothing runs before `loop.start()`. */
   constructor(options: FamilyOptions) {
     this.#serviceHealth = serviceHealthOf(options);
     this.loop = loopOf(options, this.#serviceHealth);
+    this.#backend = options.backend;
   }
 
   /** Ends the loop and closes the servers; the rules stay in the kernel. */
   async stop(): Promise<void> {
     await this.loop.stop();
     await this.#serviceHealth.close();
+    await this.#backend.close?.();
   }
 }
 
@@ -118,6 +119,7 @@ function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): Fa
     events,
     flows: { list: listUdpFlows, delete: deleteUdpFlows },
     localAddresses: async (family) => (await listNodeAddresses()).local[family],
+    ownUdpPorts: () => backend.ownUdpPorts?.() ?? new Set(),
     logger,
   });
   return new FamilyLoop({

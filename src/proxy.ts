@@ -136,16 +136,17 @@ export class KubeProxy {
     this.#nodeWatch?.stop();
     this.#addressWatch?.stop();
     await this.#source?.stop();
-    for (const family of this.#families.values()) await family.stop();
+    await Promise.all(Array.from(this.#families.values(), (family) => family.stop()));
     for (const server of this.#servers) await server.close();
     await this.#removing;
     await this.#events?.stop();
     this.#client?.close();
   }
 
-  /** In ipvs mode each address has virtual servers of its own. */
+  /** In some modes each address has node ports of its own, also when all of them have. */
   get #dependsOnAddresses(): boolean {
-    return this.#config.nodePortAddresses.length > 0 || this.#config.mode === "ipvs";
+    const { mode, nodePortAddresses } = this.#config;
+    return nodePortAddresses.length > 0 || mode === "ipvs" || mode === "userspace";
   }
 
   #watchAddresses(): void {

@@ -6,9 +6,10 @@ import type { CreateOptions } from "./create-options.ts";
 import { allowLocalhostNodePorts, createIptablesBackend } from "./iptables/create.ts";
 import { createIpvsBackend, prepareIpvs } from "./ipvs/create.ts";
 import { createNftablesBackend } from "./nftables/create.ts";
+import { createUserspaceBackend } from "./userspace/create.ts";
 
-/** Makes the backend of a mode for one family; undefined for a mode that this version does not have. */
-export function createBackend(mode: ProxyMode, options: CreateOptions): Backend | undefined {
+/** Makes the backend of a mode for one family. */
+export function createBackend(mode: ProxyMode, options: CreateOptions): Backend {
   switch (mode) {
     case "iptables":
       return createIptablesBackend(options);
@@ -16,8 +17,8 @@ export function createBackend(mode: ProxyMode, options: CreateOptions): Backend 
       return createNftablesBackend(options);
     case "ipvs":
       return createIpvsBackend(options);
-    default:
-      return undefined;
+    case "userspace":
+      return createUserspaceBackend(options);
   }
 }
 

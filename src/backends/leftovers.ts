@@ -11,6 +11,7 @@ import {
   removeFromAllVariants,
 } from "./iptables-chains/remove-chains.ts";
 import { IPVS_CHAINS, IPVS_TELLTALE, removeServers, removeSets } from "./ipvs/cleanup.ts";
+import { removeSetsAndRouting, USERSPACE_CHAINS, USERSPACE_TELLTALE } from "./userspace/cleanup.ts";
 
 /** Removes some of a mode's objects of one family, whoever made them; returns whether there were any. */
 type Remover = (family: IpFamily) => boolean | Promise<boolean>;
@@ -18,12 +19,15 @@ type Remover = (family: IpFamily) => boolean | Promise<boolean>;
 /** The table that nftables mode, ours or upstream's, keeps in each family. */
 const NFTABLES_TABLE = "kube-proxy";
 
-/** The modes that keep chains in iptables. They share some, so they are removed one after the other. */
-const CHAINS: readonly {
+interface ChainMode {
   readonly mode: ProxyMode;
   readonly find: FindBelongings;
   readonly telltale: ChainRef;
-}[] = [
+}
+
+/** The modes that keep chains in iptables. They share some, so they are removed one after the other. */
+const CHAINS: readonly ChainMode[] = [
+  { mode: "userspace", find: () => USERSPACE_CHAINS, telltale: USERSPACE_TELLTALE },
   { mode: "ipvs", find: () => IPVS_CHAINS, telltale: IPVS_TELLTALE },
   { mode: "iptables", find: iptablesBelongings, telltale: IPTABLES_TELLTALE },
 ];
@@ -33,7 +37,10 @@ const BEFORE_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
   ["nftables", (family) => deleteTable(family, NFTABLES_TABLE)],
   ["ipvs", removeServers],
 ];
-const AFTER_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [["ipvs", removeSets]];
+const AFTER_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
+  ["ipvs", removeSets],
+  ["userspace", removeSetsAndRouting],
+];
 
 /**
  * Removes the objects of every mode except one, in both families: they would answer before that mode's own do. What is
@@ -58,15 +65,37 @@ export async function removeLeftovers(kept: ProxyMode | undefined, logger: Logge
   return failures;
 }
 
-/** What modes share goes with the last one that has it, and stays if the kept one has it. */
 function chainRemovers(kept: ProxyMode | undefined): (readonly [ProxyMode, Remover])[] {
+  return chainRemovals(kept).map(
+    ({ mode, find, telltale }) => [mode, (family) => removeFromAllVariants(family, find, telltale)] as const,
+  );
+}
+
+/** How to remove the chains of a mode. */
+export interface ChainRemoval {
+  readonly mode: ProxyMode;
+  readonly find: FindBelongings;
+  /** Without this chain there is nothing to remove; undefined = remove whatever is there. */
+  readonly telltale: ChainRef | undefined;
+}
+
+/**
+ * Removals of all modes but the kept one, to be done in this order. What modes share goes with the last one that has it,
+ * and stays if the kept one has it. Pure.
+ */
+export function chainRemovals(kept: ProxyMode | undefined): readonly ChainRemoval[] {
+  // Without a mode to be kept, everything goes, also what an interrupted start has left.
   const keptHasChains = CHAINS.some(({ mode }) => mode === kept);
-  return CHAINS.map(({ mode, find, telltale }, i) => {
-    const others = CHAINS.filter((other, j) => other.mode === kept || j > i);
-    const findApart: FindBelongings = (kernel) =>
-      others.reduce((going, other) => apartFrom(going, other.find(kernel), kernel), find(kernel));
-    // Without a mode to be kept, everything goes, also what an interrupted start has left.
-    const only = keptHasChains ? telltale : undefined;
-    return [mode, (family) => removeFromAllVariants(family, findApart, only)] as const;
+  return CHAINS.filter(({ mode }) => mode !== kept).map(({ mode, find, telltale }) => {
+    const later = CHAINS.slice(CHAINS.findIndex((each) => each.mode === mode) + 1);
+    const findApart: FindBelongings = (kernel) => {
+      // What is shared cannot be left to a mode that will not be removed, for want of its telltale.
+      const removedLater = later.filter(
+        ({ telltale: [table, chain] }) => !keptHasChains || kernel[table].has(chain),
+      );
+      const others = CHAINS.filter((other) => other.mode === kept || removedLater.includes(other));
+      return others.reduce((going, other) => apartFrom(going, other.find(kernel), kernel), find(kernel));
+    };
+    return { mode, find: findApart, telltale: keptHasChains ? telltale : undefined };
   });
 }

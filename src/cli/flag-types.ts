@@ -1,7 +1,9 @@
 /** The types of flag values: how text becomes a value, and how a default is shown. */
+
 import { INT32_FORM, isQuantity, MAX_INT32, QUANTITY_FORM } from "../config/codecs.ts";
 import { DURATION_FORM, formatDuration, parseDuration } from "../config/duration.ts";
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from "../config/listen-address.ts";
+import { parsePortRange } from "../config/port-range.ts";
 import { canonicalIp } from "../model/address.ts";
 
 export interface FlagType<T> {
@@ -145,16 +147,10 @@ export const quantity: FlagType<string> = {
   print: text.print,
 };
 
-/** `a-b`, `a+n` or `a`; empty, 0 and 0-0 leave the choice to the kernel. */
 export const portRange: FlagType<string> = {
   name: "port-range",
   allowed: "first-last, first+count or one port, up to 65535",
-  parse: (value) => {
-    const [, first, sign, second] = /^(\d{1,5})(?:([-+])(\d{1,5}))?$/.exec(value) ?? [];
-    const start = Number(first);
-    const end = sign === "+" ? start + Number(second) : Number(second ?? start);
-    return value === "" || (end >= start && end <= 65_535) ? value : undefined;
-  },
+  parse: (value) => (parsePortRange(value) === undefined ? undefined : value),
   print: text.print,
 };
 

@@ -100,12 +100,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
   {
     title: "Proxying:",
     flags: [
-      config(
-        "proxy-mode",
-        type.string,
-        ["mode"],
-        "iptables, ipvs, nftables or userspace; this version does not run userspace",
-      ),
+      config("proxy-mode", type.string, ["mode"], "iptables, ipvs, nftables or userspace"),
       config("bind-address", type.ip, ["bindAddress"], "primary IP of this node; nothing listens on it"),
       config(
         "masquerade-all",
@@ -206,6 +201,18 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "TCP timeout after FIN; 0s: the kernel's",
       ),
       config("ipvs-udp-timeout", type.duration, ["ipvs.udpTimeout"], "UDP timeout; 0s: the kernel's"),
+    ],
+  },
+  {
+    title: "userspace mode:",
+    flags: [
+      config("udp-timeout", type.duration, ["udpIdleTimeout"], "how long an idle UDP client is remembered"),
+      config(
+        "proxy-port-range",
+        type.portRange,
+        ["portRange"],
+        "ports to listen on, first-last or first+count; empty: the kernel picks",
+      ),
     ],
   },
   {
@@ -365,8 +372,6 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
     title: "Flags of earlier releases:",
     flags: [
       retired("cleanup-ipvs", type.bool, true, "flush the IPVS table with --cleanup"),
-      retired("udp-timeout", type.duration, 250, "idle time of a UDP flow in userspace mode"),
-      retired("proxy-port-range", type.portRange, "", "local ports of the userspace mode"),
       retired("conntrack-max", type.int32, 0, "connection tracking entries"),
       retired("resource-container", type.string, "/kube-proxy", "container of this process"),
       retired("boot-id-file", type.string, "", "never used by kube-proxy"),

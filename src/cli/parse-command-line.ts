@@ -3,10 +3,10 @@ import { ConfigError, showProblems } from "../config/config-error.ts";
 import { completePlatform } from "../config/defaults.ts";
 import { gatesWithoutEffect, unknownGates } from "../config/feature-gates.ts";
 import { loadConfiguration } from "../config/load.ts";
-import type { Action, ProxyConfig, ProxyMode } from "../config/proxy-config.ts";
+import type { Action, ProxyConfig } from "../config/proxy-config.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { KubeProxyConfiguration } from "../config/schema.ts";
-import { isProxyMode, validateConfiguration } from "../config/validate.ts";
+import { validateConfiguration } from "../config/validate.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
 import { applyPorts } from "./deprecated-ports.ts";
 import { newDraft } from "./flag.ts";
@@ -14,9 +14,6 @@ import { type GivenFlags, readValues } from "./flag-values.ts";
 import { warnAboutFlags } from "./flag-warnings.ts";
 import { FLAGS } from "./flags.ts";
 import { parseArguments } from "./program.ts";
-
-/** Modes that this version can run; the others are valid names. */
-const RUNNABLE_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables"];
 
 export interface Invocation {
   readonly action: Action;
@@ -77,7 +74,7 @@ function interpret(given: GivenFlags, io: { readFile(path: string): string }): I
   const action: Action =
     command.cleanup || command.cleanupIptables ? "cleanup" : command.initOnly ? "init-only" : "run";
   completePlatform(proxy);
-  check(proxy, action, configPath);
+  check(proxy, configPath);
   const gates = gatesWithoutEffect(Object.keys(proxy.featureGates));
   if (gates.length > 0) warnings.push(`feature gates without effect in this version: ${gates.join(", ")}`);
   return {
@@ -110,14 +107,8 @@ function loadFile(
 }
 
 /** Throws for everything wrong at once; without a file each field is called by its flag's name. */
-function check(proxy: KubeProxyConfiguration, action: Action, configPath: string): void {
+function check(proxy: KubeProxyConfiguration, configPath: string): void {
   const problems = validateConfiguration(proxy);
-  const { mode } = proxy;
-  // Cleanup removes the rules of every mode, whichever is configured.
-  if (action !== "cleanup" && isProxyMode(mode) && !RUNNABLE_MODES.includes(mode)) {
-    const allowed = `one of ${RUNNABLE_MODES.join(", ")} (${mode} is not yet in this version)`;
-    problems.push({ field: "mode", value: mode, allowed });
-  }
   const named =
     configPath === ""
       ? problems.map((problem) => ({ ...problem, field: flagName(problem.field) }))

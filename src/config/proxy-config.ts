@@ -48,6 +48,12 @@ export interface ProxyConfig {
     readonly tcpFinTimeoutMs: number;
     readonly udpTimeoutMs: number;
   };
+  /** Read in userspace mode. */
+  readonly userspace: {
+    /** Local ports that the proxy may listen on, both ends included; undefined = the kernel picks. */
+    readonly portRange: { readonly from: number; readonly to: number } | undefined;
+    readonly udpIdleTimeoutMs: number;
+  };
   readonly oomScoreAdj: number;
   readonly conntrack: {
     readonly maxPerCore: number;

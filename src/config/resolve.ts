@@ -2,6 +2,7 @@
 import { canonicalCidr, canonicalIp, familyOf } from "../model/address.ts";
 import type { IpFamily } from "../model/types.ts";
 import { parseListenAddress } from "./listen-address.ts";
+import { type PortRange, parsePortRange } from "./port-range.ts";
 import type { ProxyConfig, ProxyMode } from "./proxy-config.ts";
 import type { KubeProxyConfiguration } from "./schema.ts";
 import { isDetectLocalMode, isProxyMode } from "./validate.ts";
@@ -50,6 +51,7 @@ export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrid
       tcpFinTimeoutMs: config.ipvs.tcpFinTimeout,
       udpTimeoutMs: config.ipvs.udpTimeout,
     },
+    userspace: { portRange: portRangeOf(config), udpIdleTimeoutMs: config.udpIdleTimeout },
     oomScoreAdj: config.oomScoreAdj,
     conntrack: {
       maxPerCore: conntrack.maxPerCore,
@@ -78,6 +80,12 @@ function ofMode(
     masqueradeAll: masquerade.masqueradeAll,
     masqueradeBit: masquerade.masqueradeBit,
   };
+}
+
+/** Other modes than userspace leave the field unchecked. */
+function portRangeOf({ portRange }: KubeProxyConfiguration): PortRange | undefined {
+  const range = parsePortRange(portRange);
+  return range === "any" ? undefined : range;
 }
 
 /** Other modes of local detection leave the field unchecked, so it is not read there. */

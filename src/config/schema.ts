@@ -123,16 +123,13 @@ export const SCHEMA = {
     udpStreamTimeout: field(duration, 0),
   },
   configSyncPeriod: field(duration, 15 * MINUTE, "unsupported"),
-  portRange: field(string, "", "historical"),
+  portRange: field(string, ""),
+  udpIdleTimeout: field(duration, 250),
   windowsRunAsService: field(bool, false, "windows"),
 } as const satisfies Section;
 
 /** Fields of old releases that files in the field still carry; taken with any value and named in a warning. */
-export const HISTORICAL_FIELDS: ReadonlySet<string> = new Set([
-  "udpIdleTimeout",
-  "resourceContainer",
-  "conntrack.max",
-]);
+export const HISTORICAL_FIELDS: ReadonlySet<string> = new Set(["resourceContainer", "conntrack.max"]);
 
 type Decoded<N> = N extends Field<infer T> ? T : { -readonly [K in keyof N]: Decoded<N[K]> };
 

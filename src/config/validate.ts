@@ -1,10 +1,11 @@
 /** Checks a complete configuration; every problem is reported, not only the first. */
-import { canonicalCidr, canonicalIp, familyOf } from "../model/address.ts";
+import { canonicalCidr, canonicalIp, contains, familyOf } from "../model/address.ts";
 import { KUBERNETES_VERSION } from "../version.ts";
 import { MAX_INT32 } from "./codecs.ts";
 import type { Problem } from "./config-error.ts";
 import { formatDuration } from "./duration.ts";
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from "./listen-address.ts";
+import { parsePortRange } from "./port-range.ts";
 import type { DetectLocalMode, ProxyMode } from "./proxy-config.ts";
 import type { FieldPath, KubeProxyConfiguration } from "./schema.ts";
 
@@ -14,6 +15,10 @@ export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables"
 const IPVS_TIMEOUTS = ["tcpTimeout", "tcpFinTimeout", "udpTimeout"] as const;
 /** The kernel counts in ticks, a thousand a second at most, and holds them in 32 bits with a sign. */
 const MAX_IPVS_TIMEOUT_MS = 2_147_483_000;
+
+/** For pods, for clients outside and for the node itself; TCP and UDP have the same numbers, and so have the families. */
+const USERSPACE_PORTS = 3;
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 const DETECT_LOCAL_MODES: readonly DetectLocalMode[] = [
   "ClusterCIDR",
@@ -36,6 +41,7 @@ export function validateConfiguration(config: KubeProxyConfiguration): Problem[]
     ...checkGeneral(config),
     ...checkAddresses(config),
     ...checkPeriods(config),
+    ...(config.mode === "userspace" ? checkUserspace(config) : []),
     ...checkDetectLocal(config),
     ...checkLimits(config),
   ];
@@ -151,6 +157,27 @@ function checkSync(
       formatDuration(minSyncPeriod),
       `from 0s to the sync period, ${formatDuration(syncPeriod)}`,
     ),
+  ];
+}
+
+function checkUserspace({ bindAddress, portRange, udpIdleTimeout }: KubeProxyConfiguration): Problem[] {
+  const ip = canonicalIp(bindAddress);
+  const range = parsePortRange(portRange);
+  const isEnough = range === "any" || (range !== undefined && range.to - range.from >= USERSPACE_PORTS - 1);
+  return [
+    ...unless(
+      ip === undefined || !LOOPBACK.some((cidr) => contains(cidr, ip)),
+      "bindAddress",
+      bindAddress,
+      "no loopback address in userspace mode, as nobody else reaches it",
+    ),
+    ...unless(
+      isEnough,
+      "portRange",
+      portRange,
+      `first-last or first+count, up to 65535, with ${USERSPACE_PORTS} ports at least`,
+    ),
+    ...positive("udpIdleTimeout", udpIdleTimeout),
   ];
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./kubernetes-metrics.ts";
 import { type OwnMetrics, registerOwnMetrics } from "./own-metrics.ts";
 import { createRegistry } from "./registry.ts";
+import { type RelayMetrics, registerRelayMetrics } from "./relay-metrics.ts";
 import {
   registerServiceConnections,
   type ServiceConnectionMetrics,
@@ -26,7 +27,7 @@ export interface ProxyMetricsOptions {
   readonly featureGates?: Readonly<Record<string, boolean>>;
   /** Reads the nfacct counters of the iptables mode; without it they are not registered. */
   readonly readKernelCounters?: KernelCounterReader;
-  /** Counts connections per service port, where a backend does; without it these metrics are not registered. */
+  /** Counts connections per service port, and traffic, where a backend does; without it these metrics are not registered. */
   readonly serviceConnections?: ServiceConnectionOptions;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -68,6 +69,7 @@ export class ProxyMetrics {
   readonly #api: ApiClientMetrics;
   readonly #kernel: KernelCounters | undefined;
   readonly #connections: ServiceConnectionMetrics | undefined;
+  readonly #relay: RelayMetrics | undefined;
   readonly #pending = new Map<IpFamily, Pending>();
   readonly #ages = new Map<IpFamily, EventAges>();
 
@@ -86,13 +88,14 @@ export class ProxyMetrics {
     }
     if (serviceConnections !== undefined) {
       this.#connections = registerServiceConnections(this.registry, serviceConnections);
+      this.#relay = registerRelayMetrics(this.registry, serviceConnections);
     }
     for (const family of families) this.#ages.set(family, new EventAges());
   }
 
   /** All metrics as text, format 0.0.4. */
   async render(): Promise<string> {
-    await Promise.all([this.#kernel?.refresh(), this.#connections?.refresh()]);
+    await Promise.all([this.#kernel?.refresh(), this.#connections?.refresh(), this.#relay?.refresh()]);
     return this.registry.metrics();
   }
 

@@ -3,16 +3,16 @@
  * under its prefix because they are about Services, not about this program.
  */
 import type { Gauge, Registry } from "prom-client";
-import type { Backend, PortConnections } from "../backends/backend.ts";
+import type { Backend, PortIdentity } from "../backends/backend.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { IpFamily } from "../model/types.ts";
 import { gauge } from "./registry.ts";
 import { ScrapedCounter } from "./scraped-counter.ts";
-import { type PortIdentity, ServiceConnections } from "./service-connections.ts";
-import { withTimeout } from "./with-timeout.ts";
+import { ServiceConnections } from "./service-connections.ts";
+import { SharedReading } from "./shared-reading.ts";
 
 /** What the metrics need of a backend. Its counters are read at any time, also during a sync. */
-export type ConnectionSource = Pick<Backend, "family" | "readConnections">;
+export type ConnectionSource = Pick<Backend, "family" | "readConnections" | "readTraffic">;
 
 export interface ServiceConnectionOptions {
   /** The greatest number of service ports with a series of their own, per family; 0 turns the metrics off. */
@@ -25,10 +25,6 @@ export interface ServiceConnectionOptions {
   /** Milliseconds that only go forward. */
   readonly now?: () => number;
 }
-
-const READ_TIMEOUT_MS = 1_000;
-/** Scrapes within this time (milliseconds) share one reading: a dump of all counters costs the kernel some time. */
-const READ_INTERVAL_MS = 1_000;
 
 type SeriesLabel = "ip_family" | "namespace" | "service" | "port" | "protocol";
 
@@ -97,54 +93,25 @@ function labelsOf(ip_family: IpFamily, port: PortIdentity): Record<SeriesLabel, 
   return { ip_family, namespace, service: name, port: portName, protocol };
 }
 
-/** One family's totals and the reading under way. */
+/** One family's totals and where they come from. */
 class FamilyConnections {
   readonly family: IpFamily;
   readonly totals: ServiceConnections;
-  readonly #read: () => Promise<readonly PortConnections[]>;
-  readonly #logger: Logger;
-  readonly #timeoutMs: number;
-  readonly #now: () => number;
-  #reading: Promise<void> | undefined;
-  #readAtMs = Number.NEGATIVE_INFINITY;
-  #failing = false;
+  readonly #reading: SharedReading;
 
-  constructor(backend: ConnectionSource, options: ServiceConnectionOptions) {
-    this.family = backend.family;
-    this.totals = new ServiceConnections(options.limit);
-    this.#read = async () => (await backend.readConnections?.()) ?? [];
-    this.#logger = options.logger;
-    this.#timeoutMs = options.timeoutMs ?? READ_TIMEOUT_MS;
-    this.#now = options.now ?? performance.now.bind(performance);
+  constructor(backend: ConnectionSource, { limit, logger, timeoutMs, now }: ServiceConnectionOptions) {
+    const { family } = backend;
+    this.family = family;
+    this.totals = new ServiceConnections(limit);
+    this.#reading = new SharedReading({
+      read: async () => this.totals.update((await backend.readConnections?.()) ?? []),
+      onFailure: (err) => logger.warn({ family, err }, "cannot read the Services' counters"),
+      timeoutMs,
+      now,
+    });
   }
 
-  async refresh(): Promise<void> {
-    const reading = this.#currentReading();
-    if (reading === undefined) return;
-    try {
-      await withTimeout(reading, this.#timeoutMs);
-      this.#failing = false;
-    } catch (err) {
-      // Said once, not at every scrape, until it has worked again.
-      if (!this.#failing)
-        this.#logger.warn({ family: this.family, err }, "cannot read the Services' counters");
-      this.#failing = true;
-    }
-  }
-
-  /** The reading under way, however many scrapes come by; else a new one, if the last began long enough ago. */
-  #currentReading(): Promise<void> | undefined {
-    const nowMs = this.#now();
-    if (this.#reading === undefined && nowMs - this.#readAtMs >= READ_INTERVAL_MS) {
-      this.#readAtMs = nowMs;
-      this.#reading = this.#readOnce().finally(() => {
-        this.#reading = undefined;
-      });
-    }
-    return this.#reading;
-  }
-
-  async #readOnce(): Promise<void> {
-    this.totals.update(await this.#read());
+  refresh(): Promise<void> {
+    return this.#reading.refresh();
   }
 }

@@ -2,7 +2,8 @@
  * New connections per service port as totals that only grow, of which a limited number are told apart and the others
  * counted together. Pure.
  */
-import type { PortConnections } from "../backends/backend.ts";
+import type { PortConnections, PortIdentity } from "../backends/backend.ts";
+import { Places } from "./places.ts";
 
 /** A service port that is counted by itself. */
 export interface OwnTotal {
@@ -11,30 +12,20 @@ export interface OwnTotal {
   readonly total: number;
 }
 
-export type PortIdentity = Omit<PortConnections, "connections">;
-
 interface OwnEntry extends OwnTotal {
   total: number;
-}
-
-interface Candidate {
-  readonly key: string;
-  readonly port: PortIdentity;
-  /** Connections since the last reading. */
-  readonly activity: number;
 }
 
 /**
  * The totals of one family, made from successive readings of the kernel's counters.
  *
- * - A port keeps its own total while it exists; free places go to the ports that were busiest since the last reading,
- *   and to idle ones only if there is room for all.
+ * - A port keeps its own total while it exists; see `Places` for who gets one.
  * - An own total begins at 0 with what is counted after the port got it, so that no connection is in two totals and no
  *   total jumps.
  * - A port that is gone takes its own total along; the rest keeps what it has.
  */
 export class ServiceConnections {
-  readonly #limit: number;
+  readonly #places: Places;
   /** Connections by port at the last reading; undefined before the first that held any port. */
   #previous: ReadonlyMap<string, number> | undefined;
   readonly #own = new Map<string, OwnEntry>();
@@ -42,7 +33,7 @@ export class ServiceConnections {
 
   /** `limit`: the greatest number of own totals. */
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#places = new Places(limit);
   }
 
   /** The ports that are counted by themselves, never more than the limit. */
@@ -67,36 +58,33 @@ export class ServiceConnections {
     const previous = this.#previous;
     const isFirst = previous === undefined;
     if (isFirst && ports.size === 0) return;
-    const candidates: Candidate[] = [];
-    for (const [key, port] of ports) {
-      const activity = increment(previous?.get(key), port.connections);
-      const counted = isFirst ? 0 : activity;
-      const own = this.#own.get(key);
-      if (own === undefined) {
-        this.#rest += counted;
-        candidates.push({ key, port, activity });
-      } else {
-        own.total += counted;
-      }
+    const activity = new Map<string, number>();
+    for (const [key, { connections }] of ports) {
+      const since = increment(previous?.get(key), connections);
+      activity.set(key, since);
+      if (!isFirst) this.#count(key, since);
     }
-    for (const key of this.#own.keys()) if (!ports.has(key)) this.#own.delete(key);
-    this.#promote(candidates);
+    this.#giveTotals(ports, activity);
     this.#previous = new Map(Array.from(ports, ([key, { connections }]) => [key, connections]));
   }
 
-  /** Gives the free places to the busiest. A place is kept for long, so it is not given to an idle port by chance. */
-  #promote(candidates: readonly Candidate[]): void {
-    const free = this.#limit - this.#own.size;
-    if (free <= 0) return;
-    const chosen =
-      candidates.length <= free
-        ? candidates
-        : candidates
-            .filter(({ activity }) => activity > 0)
-            .sort((a, b) => b.activity - a.activity)
-            .slice(0, free);
-    for (const { key, port } of chosen) this.#own.set(key, { port, total: 0 });
+  #count(key: string, connections: number): void {
+    const own = this.#own.get(key);
+    if (own === undefined) this.#rest += connections;
+    else own.total += connections;
   }
+
+  #giveTotals(ports: ReadonlyMap<string, PortConnections>, activity: ReadonlyMap<string, number>): void {
+    this.#places.update(activity);
+    for (const key of this.#own.keys()) if (!this.#places.has(key)) this.#own.delete(key);
+    for (const [key, port] of ports)
+      if (this.#places.has(key) && !this.#own.has(key)) this.#own.set(key, { port, total: 0 });
+  }
+}
+
+/** Distinguishes a service port from all others. */
+export function portKey({ namespace, name, portName, protocol }: PortIdentity): string {
+  return `${namespace}/${name}/${portName}/${protocol}`;
 }
 
 /** A counter that went back, or was not there, has counted from 0. */
@@ -108,7 +96,7 @@ function increment(before: number | undefined, now: number): number {
 function byKey(reading: Iterable<PortConnections>): ReadonlyMap<string, PortConnections> {
   const ports = new Map<string, PortConnections>();
   for (const port of reading) {
-    const key = `${port.namespace}/${port.name}/${port.portName}/${port.protocol}`;
+    const key = portKey(port);
     const same = ports.get(key);
     ports.set(key, same ? { ...port, connections: port.connections + same.connections } : port);
   }

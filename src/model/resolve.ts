@@ -64,6 +64,7 @@ function resolvePort(
     internalPolicyLocal,
     externalPolicyLocal,
     healthCheckNodePort: service.healthCheckNodePort,
+    proxyProtocol: service.proxyProtocol,
     externallyAccessible,
     ...applyPolicy(candidates, {
       internalPolicyLocal,

@@ -8,6 +8,12 @@ export type Protocol = "TCP" | "UDP" | "SCTP";
 
 export const IP_FAMILIES: readonly IpFamily[] = ["IPv4", "IPv6"];
 
+/**
+ * Version of the PROXY protocol by which endpoints are told, at the start of a TCP connection, who their client is and
+ * what it connected to; 0 = none. Only a mode that carries the bytes itself can: all but userspace mode ignore it.
+ */
+export type ProxyProtocol = 0 | 1 | 2;
+
 /** `namespace/name` of a Service. */
 export type ServiceKey = string;
 
@@ -48,6 +54,7 @@ export interface ServiceRecord {
   readonly internalPolicyLocal: boolean;
   /** Port of the health-check server; 0 unless type LoadBalancer with external policy Local. */
   readonly healthCheckNodePort: number;
+  readonly proxyProtocol: ProxyProtocol;
 }
 
 /** One endpoint of a slice as stored. */
@@ -120,6 +127,7 @@ export interface ServicePort {
   readonly externalPolicyLocal: boolean;
   /** 0 = no health-check server. */
   readonly healthCheckNodePort: number;
+  readonly proxyProtocol: ProxyProtocol;
   /** A node port, external IP or load-balancer VIP exists in this family. */
   readonly externallyAccessible: boolean;
   /** A usable endpoint exists anywhere in the cluster: forward or DROP, never REJECT. */

@@ -3,6 +3,7 @@ import type { ServiceRecord } from "../model/types.ts";
 import { isInteger, type Json, listOf, objectOrEmpty } from "./json.ts";
 import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
+import { parseProxyProtocol } from "./proxy-protocol.ts";
 import { parseAddresses, parseClusterIPs, parseIngress, parseSourceRanges } from "./service-addresses.ts";
 import { parseServicePorts } from "./service-ports.ts";
 
@@ -47,6 +48,7 @@ export function parseService(input: unknown): Parsed<ServiceRecord> {
       type === "LoadBalancer" && externalPolicyLocal
         ? parseHealthCheckNodePort(spec.healthCheckNodePort, problems)
         : 0,
+    proxyProtocol: parseProxyProtocol(meta.metadata, problems),
   };
   return { key, record, problems: problems.list() };
 }

@@ -13,6 +13,7 @@ export interface ExpectedFlows {
   /** Node port → the endpoints that may answer. */
   readonly byNodePort: ReadonlyMap<number, ReadonlySet<string>>;
   readonly localAddresses: ReadonlySet<string>;
+  readonly ownPorts: ReadonlySet<number>;
 }
 
 /** What decides which flows are stale. Ports of other protocols and families are ignored. */
@@ -23,6 +24,8 @@ export interface FlowCheck {
   readonly previous: Iterable<ServicePort>;
   /** The node's own addresses: only to these can a flow to a node port go. */
   readonly localAddresses: Iterable<string>;
+  /** Ports of this node behind which the proxy itself carries flows to endpoints, if it does. */
+  readonly ownPorts?: ReadonlySet<number>;
 }
 
 /**
@@ -45,7 +48,8 @@ export function expectFlows(family: IpFamily, check: FlowCheck): ExpectedFlows {
   };
   expect(check.previous, () => []);
   expect(check.current, (port) => port.servingEndpoints.map(({ ip, port }) => joinHostPort(ip, port)));
-  return { byDestination, byNodePort, localAddresses: new Set(check.localAddresses) };
+  const { localAddresses, ownPorts = new Set() } = check;
+  return { byDestination, byNodePort, localAddresses: new Set(localAddresses), ownPorts };
 }
 
 function destinationsOf(port: ServicePort): string[] {
@@ -64,15 +68,24 @@ export function isStale(flow: UdpFlow, expected: ExpectedFlows): boolean {
   const allowed =
     expected.byDestination.get(joinHostPort(flow.origDst, flow.origDstPort)) ??
     nodePortSources(flow, expected);
-  return allowed !== undefined && !allowed.has(joinHostPort(flow.replySrc, flow.replySrcPort));
+  if (allowed === undefined || allowed.has(joinHostPort(flow.replySrc, flow.replySrcPort))) return false;
+  // The proxy deals with endpoints that come and go; but without any, clients are to be refused.
+  return allowed.size === 0 || !isCarried(flow, expected);
+}
+
+function isCarried({ replySrc, replySrcPort }: UdpFlow, expected: ExpectedFlows): boolean {
+  return expected.ownPorts.has(replySrcPort) && isLocal(replySrc, expected);
+}
+
+/** All of 127.0.0.0/8 is local, though only 127.0.0.1 is assigned. */
+function isLocal(address: string, { localAddresses }: ExpectedFlows): boolean {
+  return localAddresses.has(address) || address.startsWith("127.");
 }
 
 function nodePortSources(flow: UdpFlow, expected: ExpectedFlows): ReadonlySet<string> | undefined {
   const allowed = expected.byNodePort.get(flow.origDstPort);
   if (allowed === undefined) return undefined;
-  // All of 127.0.0.0/8 is local, though only 127.0.0.1 is assigned.
-  const isLocal = expected.localAddresses.has(flow.origDst) || flow.origDst.startsWith("127.");
-  return isLocal ? allowed : undefined;
+  return isLocal(flow.origDst, expected) ? allowed : undefined;
 }
 
 /** The kernel's table, as `kernel/conntrack.ts` gives it. */

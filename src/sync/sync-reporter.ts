@@ -16,6 +16,8 @@ export interface SyncReporterOptions {
   readonly events: EventRecorder;
   readonly flows: UdpFlowTable;
   readonly localAddresses: (family: IpFamily) => Promise<readonly string[]>;
+  /** Ports behind which the proxy itself carries UDP flows. */
+  readonly ownUdpPorts: () => ReadonlySet<number>;
   readonly logger: Logger;
 }
 
@@ -98,7 +100,7 @@ export class SyncReporter implements SyncObserver {
       if (before.get(key) === reason) continue;
       logger.error(
         { family, service: key, reason },
-        "the kernel refused the rules of this Service; others are not affected",
+        "this Service was refused, in whole or in part; others are not affected",
       );
       const [namespace = "", name = ""] = key.split("/");
       events.record({
@@ -117,12 +119,12 @@ export class SyncReporter implements SyncObserver {
 
   /** After the rules, never before: a flow deleted earlier could come back with the old endpoint. */
   async #forgetFlows({ family, udp }: SyncSuccess): Promise<void> {
-    const { flows, localAddresses, metrics, logger } = this.#options;
+    const { flows, localAddresses, ownUdpPorts, metrics, logger } = this.#options;
     if (udp.previous.length === 0 && udp.current.length === 0) return;
     const started = performance.now();
     const result = await reconcileUdpFlows(
       family,
-      { ...udp, localAddresses: await localAddresses(family) },
+      { ...udp, localAddresses: await localAddresses(family), ownPorts: ownUdpPorts() },
       flows,
     );
     metrics.conntrackReconciled(family, (performance.now() - started) / 1000, result.deleted);

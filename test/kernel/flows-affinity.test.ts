@@ -38,10 +38,11 @@ const PATHS = (["IPv4", "IPv6"] as const).flatMap((family) =>
 );
 
 /** IPVS remembers a client for as long as it remembers its last connection. */
-const FLAGS = { iptables: [], nftables: [], ipvs: ["--ipvs-udp-timeout=1s"] } as const;
+const FLAGS = { iptables: [], nftables: [], ipvs: ["--ipvs-udp-timeout=1s"], userspace: [] } as const;
 
 /** That of a closed TCP connection is two minutes, and cannot be set. */
-const FORGETFUL = { iptables: ["TCP", "UDP"], nftables: ["TCP", "UDP"], ipvs: ["UDP"] } as const;
+const BOTH = ["TCP", "UDP"] as const;
+const FORGETFUL = { iptables: BOTH, nftables: BOTH, ipvs: ["UDP"], userspace: BOTH } as const;
 
 describeKinds("affinity", ({ mode, options }) => {
   let bed: Testbed;

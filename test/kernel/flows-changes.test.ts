@@ -103,7 +103,7 @@ describeKinds("changes", ({ mode, options }) => {
     },
   );
 
-  it("rules stay when the program ends, and no connection fails while it starts again", async () => {
+  it("rules stay when the program ends, and no connection fails while it starts again, if the kernel serves", async () => {
     await proxy.apply(objects(["p1", "r1"]));
     expect(await left()).not.toEqual([]);
     const code = await proxy.stop();
@@ -123,7 +123,10 @@ describeKinds("changes", ({ mode, options }) => {
     proxy = await start(["p1", "r1"]);
     restarted = true;
     await traffic;
-    expect(new Set(outcomes.map(answeredBy))).toEqual(new Set(["p1", "r1"]));
+    const met = new Set(outcomes.map(answeredBy));
+    // In userspace mode it is the program that serves: without it clients are refused, or not heard.
+    if (mode === "userspace") for (const outcome of ["refused", "timeout"]) met.delete(outcome);
+    expect(met).toEqual(new Set(["p1", "r1"]));
   });
 
   it("--cleanup removes every rule, and the node passes service traffic on", async () => {

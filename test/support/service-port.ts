@@ -19,6 +19,7 @@ export type ServicePortSpec = Partial<
     | "internalPolicyLocal"
     | "externalPolicyLocal"
     | "healthCheckNodePort"
+    | "proxyProtocol"
   >
 > & {
   /** `namespace/name`. */
@@ -60,6 +61,7 @@ export function servicePort(spec: ServicePortSpec = {}): ServicePort {
     sourceRanges: [],
     affinitySeconds: 0,
     healthCheckNodePort: 0,
+    proxyProtocol: 0,
     ...rest,
     internalPolicyLocal,
     externalPolicyLocal,

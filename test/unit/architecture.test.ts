@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["watch", "store", "backends", "health", "metrics"],
   ["http", "kernel"],
   ["config"],
-  ["model", "netlink", "iptables-promise", "ipvs-netlink", "logging"],
+  ["model", "netlink", "iptables-promise", "ipvs-netlink", "relay", "logging"],
 ];
 
 /** The pure core, and what could be used without the proxy, with the only folders that each may import from. */
@@ -23,6 +23,7 @@ const CLOSED: ReadonlyMap<string, readonly string[]> = new Map([
   ["netlink", []],
   ["iptables-promise", []],
   ["ipvs-netlink", ["netlink"]],
+  ["relay", ["netlink"]],
   ["logging", []],
 ]);
 
@@ -81,7 +82,7 @@ const rowOf = (folder: string): number => ROWS.findIndex((row) => row.includes(f
 /** Why an edge must not be; undefined if it may. */
 function objection({ from, to }: Edge): string | undefined {
   const [above, below] = [folderOf(from), folderOf(to)];
-  if (to === "koffi") return above === "netlink" ? undefined : "only netlink talks to libc";
+  if (to === "koffi") return above === "netlink" || above === "relay" ? undefined : "only these talk to libc";
   const mode = modeOf(to);
   if (above === "backends" && mode !== undefined && mode !== modeOf(from) && !KNOW_MODES.has(from))
     return `${from} is not part of mode ${mode}`;

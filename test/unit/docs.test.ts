@@ -4,7 +4,10 @@ import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CHAIN, SET_ROLES, setName } from "../../src/backends/ipvs/names.ts";
 import { setSpec } from "../../src/backends/ipvs/set-specs.ts";
+import * as userspaceNames from "../../src/backends/userspace/names.ts";
+import { setTable } from "../../src/backends/userspace/set-specs.ts";
 import { ipvsSysctls } from "../../src/kernel/ipvs-sysctls.ts";
+import { completeSettings } from "../../src/relay/settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -85,21 +88,30 @@ test("docs/architecture.md describes every folder of src, and no other", () => {
   expect(described.sort()).toEqual(folders.sort());
 });
 
+/** `SET type` of every row of a table of sets. */
+function describedSets(text: string): readonly string[] {
+  const rows = [...text.matchAll(/^\| (KUBE-[^|]*) \| ((?:hash|bitmap):[a-z,]+) \|/gm)];
+  return rows
+    .flatMap(([, names = "", type = ""]) => names.split(", ").map((name) => `${name} ${type}`))
+    .sort();
+}
+
+/** The first cells of the tables about rules, which name their chains. */
+function explainedChains(text: string): string {
+  const [, section = ""] = /^## Rules$([\s\S]*?)^## /m.exec(text) ?? [];
+  return [...section.matchAll(/^\| ([^|]*) \|/gm)].map(([, cell]) => cell).join();
+}
+
 describe("docs/ipvs.md", () => {
   const text = read("docs/ipvs.md");
 
   test("has every set with its type, and no other", () => {
-    const rows = [...text.matchAll(/^\| (KUBE-[^|]*) \| ((?:hash|bitmap):[a-z,]+) \|/gm)];
-    const described = rows.flatMap(([, names = "", type = ""]) =>
-      names.split(", ").map((name) => `${name} ${type}`),
-    );
     const sets = SET_ROLES.map((role) => `${setName("IPv4", role)} ${setSpec("IPv4", role).type}`);
-    expect(described.sort()).toEqual(sets.sort());
+    expect(describedSets(text)).toEqual(sets.sort());
   });
 
   test("explains every chain", () => {
-    const [, section = ""] = /^## Rules$([\s\S]*?)^## /m.exec(text) ?? [];
-    const explained = [...section.matchAll(/^\| ([^|]*) \|/gm)].map(([, cell]) => cell).join();
+    const explained = explainedChains(text);
     expect(Object.values(CHAIN).filter((chain) => !explained.includes(chain))).toEqual([]);
   });
 
@@ -112,6 +124,49 @@ describe("docs/ipvs.md", () => {
       expect([setting, row]).toEqual([setting, expect.stringMatching(new RegExp(`\\b${value}\\b`))]);
     }
   });
+});
+
+describe("docs/userspace.md", () => {
+  const text = read("docs/userspace.md");
+
+  test("has every set with its type, and no other", () => {
+    const sets = Array.from(setTable("IPv4").values(), ({ name, type }) => `${name} ${type}`);
+    expect(describedSets(text)).toEqual(sets.sort());
+  });
+
+  test("explains every chain", () => {
+    const explained = explainedChains(text);
+    expect(Object.values(userspaceNames.CHAIN).filter((chain) => !explained.includes(chain))).toEqual([]);
+  });
+
+  test("has the limits and times that the relay has", () => {
+    const [, section = ""] = /^## Limits and times$([\s\S]*?)^## /m.exec(text) ?? [];
+    const rows = [...section.matchAll(/^\| [^|]* \| ([^|]*) \|/gm)].map(([, value = ""]) => value);
+    const { limits, ...times } = completeSettings({});
+    const seconds = (milliseconds: number): string => `${milliseconds / 1000} s`;
+    const described = [
+      ...Object.values(limits).map((limit) => limit.toLocaleString("en")),
+      times.raceAfterMs.map((wait) => (wait < 1000 ? `${wait} ms` : seconds(wait))).join(", "),
+      seconds(times.connectTimeoutMs),
+      String(times.connectAttempts),
+      seconds(times.penaltyMs),
+      `\`--udp-timeout\`, ${times.udpIdleMs} ms`,
+      `${seconds(times.keepaliveMs)}; 4`,
+      `${times.endpointTimeoutMs / 60_000} min`,
+    ];
+    expect(described.filter((value) => !rows.includes(value))).toEqual([]);
+  });
+
+  test("names the routing table", () => {
+    expect(text).toContain(`table ${userspaceNames.MARKED.table}`);
+    expect(text).toContain(`priority ${userspaceNames.MARKED.priority}`);
+  });
+});
+
+test("the unit gives descriptors enough for both relays at their limits", () => {
+  const { connections, associations } = completeSettings({}).limits;
+  const [, limit = ""] = /^LimitNOFILE=(\d+)$/m.exec(read("systemd/kube-proxy.service")) ?? [];
+  expect(Number(limit)).toBeGreaterThan(2 * (2 * connections + associations));
 });
 
 test("docs/operations.md loads every module that the trial of ipvs mode may find missing", () => {

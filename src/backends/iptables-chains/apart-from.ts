@@ -8,7 +8,7 @@ const TARGET = / -[jg] (KUBE-\S+)(?: |$)/;
 
 /**
  * Leaves out the chains and jumps that the mode to be kept has as well. A chain of both with rules of the mode
- * that goes is emptied, for the other mode to fill.
+ * that goes is emptied, for the other mode to fill. What goes may itself be apart from a mode already.
  */
 export function apartFrom(going: Belongings, kept: Belongings, kernel: KernelState): Belongings {
   const keptJumps = new Set(kept.jumps.map((jump) => `${jump.table} ${renderJump(jump)}`));
@@ -21,7 +21,9 @@ export function apartFrom(going: Belongings, kept: Belongings, kernel: KernelSta
     const goes = new Set([...chains[table], ...(table === "nat" ? (going.natPortions ?? []).flat() : [])]);
     const isOfGoing = (rule: string): boolean =>
       goes.has(TARGET.exec(rule)?.[1] ?? "") || (going.isOnlyOurs?.(rule) ?? false);
-    emptied[table] = [...common].filter((chain) => kernel[table].get(chain)?.some(isOfGoing));
+    const ofBoth = going.chains[table].filter((chain) => common.has(chain));
+    const filled = ofBoth.filter((chain) => kernel[table].get(chain)?.some(isOfGoing));
+    emptied[table] = [...(going.emptied?.[table] ?? []), ...filled];
   }
   return { ...going, jumps, chains, emptied };
 }

@@ -8,7 +8,7 @@ import { deleteLink, findLink } from "../../kernel/links.ts";
 import { openRtnetlink } from "../../kernel/rtnetlink.ts";
 import { listLinkAddresses, removeLinkAddresses } from "../../kernel/virtual-addresses.ts";
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
-import type { IpFamily } from "../../model/types.ts";
+import { IP_FAMILIES, type IpFamily } from "../../model/types.ts";
 import { openIpset } from "../../netlink/ipset/sets.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { findSets } from "../ip-sets/find-sets.ts";
@@ -21,9 +21,10 @@ import {
   removeChains,
   removeFromAllVariants,
 } from "../iptables-chains/remove-chains.ts";
+import { usesSet } from "../iptables-chains/set-match.ts";
 import { findAddresses, findServers } from "./found.ts";
 import { closeKernel, openKernel } from "./kernel.ts";
-import { CHAIN } from "./names.ts";
+import { CHAIN, SET_ROLES, setName } from "./names.ts";
 import { isOurs } from "./ownership.ts";
 import { serverId } from "./plan-servers.ts";
 import { JUMPS } from "./rules.ts";
@@ -52,6 +53,8 @@ const OBSOLETE: Belongings = {
   chains: { nat: [], filter: [OUT_FILTER], mangle: [] },
 };
 
+const SET_NAMES = new Set(IP_FAMILIES.flatMap((family) => SET_ROLES.map((role) => setName(family, role))));
+
 /** What of the mode can be in iptables. */
 export const IPVS_CHAINS: Belongings = {
   jumps: [...JUMPS, ...OBSOLETE.jumps],
@@ -75,7 +78,8 @@ export const IPVS_CHAINS: Belongings = {
     ],
     mangle: [CHAIN.proxyFirewall, CHAIN.sourceRanges, CHAIN.canary],
   },
-  isOnlyOurs: (rule) => rule.includes(" --match-set KUBE-"),
+  // Sets that are called after portals are those of userspace mode, which has chains of the same names.
+  isOnlyOurs: (rule) => usesSet(rule, SET_NAMES),
 };
 
 /** A chain that both have whenever they run, and no other mode has. */

@@ -8,6 +8,7 @@ import type { KubeProxy, ProxyOptions } from "../testbed/proxy.ts";
 import { missingForTestbed, type Probe, Testbed } from "../testbed/testbed.ts";
 import { demoInside, kernelHasIpvs } from "./inside.ts";
 import { readDemoManifests, withoutAddresses } from "./manifests.ts";
+import { carriedFor, isPortal, portalRules } from "./relayed.ts";
 import { bars, heading, say } from "./report.ts";
 import { elementsOf, rulesOf } from "./table.ts";
 import { virtualServer } from "./virtual-server.ts";
@@ -16,6 +17,14 @@ const PODS = ["p1", "p2", "p3"] as const satisfies readonly PodName[];
 const LEAVING = "p2";
 const REQUESTS = 60;
 const MODES = ["iptables", "nftables", "ipvs", "userspace"] as const;
+
+/** What looks into the kernel. */
+const PROGRAMS: Readonly<Record<(typeof MODES)[number], readonly string[]>> = {
+  iptables: [],
+  nftables: ["/usr/sbin/nft"],
+  ipvs: ["/usr/sbin/ipvsadm"],
+  userspace: ["/usr/sbin/ipset"],
+};
 
 /** Ports of manifests/demo on which the pods answer. */
 const POD_PORTS = [8080, 8053];
@@ -45,7 +54,7 @@ type Options = Pick<ProxyOptions, "mode" | "variant">;
 
 async function main(): Promise<void> {
   const { inside, ...options } = chosen();
-  const missing = missingForTestbed(options.mode === "ipvs" ? ["/usr/sbin/ipvsadm"] : []);
+  const missing = missingForTestbed(PROGRAMS[options.mode]);
   if (missing) throw new Error(`The demo ${missing}.`);
   if (options.mode === "ipvs" && !inside && !kernelHasIpvs()) {
     process.exitCode = await demoInside();
@@ -118,8 +127,11 @@ async function show(bed: Testbed, options: Options): Promise<void> {
     for (const line of await rulesOf(proxy, "pick")) say(`  ${line}`);
   }
 
+  if (mode === "userspace") await showPortal(bed, proxy);
+
   heading(`${REQUESTS} requests on each way in: which pod answers how often`);
   await measure(bed, proxy, PODS);
+  if (mode === "userspace") await showCarried(bed);
 
   heading(`Pod ${LEAVING} is taken out of the manifests, as if it had been deleted`);
   const editedMs = performance.now();
@@ -142,6 +154,7 @@ async function show(bed: Testbed, options: Options): Promise<void> {
     proxy,
     PODS.filter((pod) => pod !== LEAVING),
   );
+  if (mode === "userspace") await showCarried(bed);
 }
 
 /** What nftables mode has of the Service that the first route leads to. */
@@ -159,6 +172,23 @@ async function showServer(bed: Testbed): Promise<void> {
   if (!shown) return;
   say(`What the kernel's virtual servers have of ${shown.host}:${shown.port}, as ipvsadm shows it`);
   for (const line of await virtualServer(bed, shown.host, shown.port)) say(`  ${line}`);
+}
+
+/** How userspace mode gets the clients of the Service that the first route leads to. */
+async function showPortal(bed: Testbed, proxy: KubeProxy): Promise<void> {
+  const [shown] = ROUTES;
+  if (!shown || !(await isPortal(bed, shown.host, shown.port))) return;
+  say(`${shown.host}:${shown.port} is in the set KUBE-PORTALS. Clients of what is in it come to the proxy`);
+  say("by rules that are the same for every Service (docs/userspace.md explains them):");
+  for (const line of await portalRules(proxy)) say(`  ${line}`);
+  // Series of a Service begin when they are first asked for.
+  await carriedFor(bed, "web");
+}
+
+/** What userspace mode has carried. */
+async function showCarried(bed: Testbed): Promise<void> {
+  say("What the proxy has carried for Service web over IPv4, by its metrics:");
+  for (const line of await carriedFor(bed, "web")) say(`  ${line}`);
 }
 
 async function answeredEverywhere(bed: Testbed): Promise<boolean> {

@@ -6,7 +6,7 @@ import type { Cell, FlowRow, Source } from "./table.ts";
 export type Detection = "ClusterCIDR" | "interface" | "none";
 
 /** A proxy mode, as far as the table differs. */
-export type FlowMode = "iptables" | "nftables" | "ipvs";
+export type FlowMode = "iptables" | "nftables" | "ipvs" | "userspace";
 
 /** One connection kind to try: a row, a source, a family, a protocol, and the cell that must come true. */
 export interface FlowCase {
@@ -43,7 +43,8 @@ export function flowCases(setup: FlowSetup, rows: readonly FlowRow[]): FlowCase[
           source,
           family,
           protocol,
-          cell: cellOf(row, source, setup),
+          cell:
+            setup.mode === "userspace" ? carried(row, source, protocol, setup) : cellOf(row, source, setup),
         })),
       ),
     ),
@@ -69,6 +70,24 @@ function cellOf(row: FlowRow, source: Source, setup: FlowSetup): Cell {
   if (row.to === "clusterIP" && forwards(cell)) return clusterIPCell(cell, source, setup);
   if (setup.detection === "none" && isExternalLocal(row)) return withoutDetection(row, source, cell);
   return cell;
+}
+
+/**
+ * The proxy is who the endpoint sees, whoever the client is and wherever the endpoint: all connections come back. Only
+ * where all endpoints are on the node, which policy Local makes sure of, TCP clients from outside keep their address.
+ * Policies are kept as in iptables mode.
+ */
+function carried(row: FlowRow, source: Source, protocol: "TCP" | "UDP", setup: FlowSetup): Cell {
+  const own = row.userspace?.[source];
+  const cell =
+    own ?? cellOf(row, source, { ...setup, mode: "iptables", localhostOff: false, masqueradeAll: false });
+  if (typeof cell !== "string")
+    throw new Error(`${row.title}: the cell of userspace mode cannot depend on detection`);
+  if (row.to === "nodePort at loopback") return source === "H" ? "reject" : "drop";
+  if (!forwards(cell)) return cell;
+  if (cell.startsWith("all")) return "all+m";
+  // At cluster IPs the internal policy is meant, which says nothing of where a client is.
+  return cell === "loc" && protocol === "TCP" && row.to !== "clusterIP" ? "loc" : "loc+m";
 }
 
 /** By itself, nftables mode serves node ports on the node's primary addresses alone. */

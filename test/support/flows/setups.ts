@@ -50,6 +50,8 @@ export function setupFlags(setup: FlowSetup): string[] {
   const { IPv4, IPv6 } = MEMBERS.node.address;
   return [
     ...flags,
+    // By default a client is forgotten after 250 ms, which an endpoint on a busy machine may need to answer.
+    ...(setup.mode === "userspace" ? ["--udp-timeout=3s"] : []),
     ...(setup.masqueradeAll ? ["--masquerade-all"] : []),
     ...(setup.localhostOff ? ["--iptables-localhost-nodeports=false"] : []),
     ...(setup.nodePortsEverywhere ? ["--nodeport-addresses=0.0.0.0/0,::/0"] : []),

@@ -48,6 +48,7 @@ export interface FlowRow {
   /** Cells that a mode has instead, as upstream's has; the comment says why. */
   readonly nftables?: FlowRow["cells"];
   readonly ipvs?: FlowRow["cells"];
+  readonly userspace?: FlowRow["cells"];
   /** What H meets instead when this destination takes no node ports; `reject` (the local stack's answer) if absent. */
   readonly closed?: Cell;
   readonly families?: readonly IpFamily[];
@@ -74,7 +75,7 @@ const localPolicyElsewhere: FlowRow["cells"] = {
 
 /** nftables mode leaves route_localnet alone, without which nothing on loopback can be translated. */
 const noLoopback: FlowRow["cells"] = { H: "reject", X: "drop" };
-/** nftables mode looks for Services without endpoints in what the node itself sends, too. */
+/** These modes look for Services without endpoints in what the node itself sends, too. */
 const outputChecked: FlowRow["cells"] = { H: "reject" };
 
 /**
@@ -355,6 +356,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     nftables: outputChecked,
     // The node has the address, so the packet is not passed on.
     ipvs: { H: "reject" },
+    userspace: outputChecked,
   },
   {
     title: "external IP that the node holds, no endpoints",
@@ -391,6 +393,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     nftables: outputChecked,
     // The node has the address, so the packet is not passed on.
     ipvs: { H: "reject" },
+    userspace: outputChecked,
   },
   {
     title: "LB IP, ranges, eTP Cluster",
@@ -431,6 +434,7 @@ export const FLOW_ROWS: readonly FlowRow[] = [
     // The ranges are looked at before anything else.
     nftables: { ...outputChecked, "X outside ranges": "drop" },
     ipvs: { H: "reject", "X outside ranges": "drop" },
+    userspace: { ...outputChecked, "X outside ranges": "drop" },
   },
   {
     title: "LB IP that the node holds, ranges with the node",

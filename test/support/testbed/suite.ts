@@ -6,7 +6,7 @@ import { missingForTestbed } from "./testbed.ts";
 /** A way to run the proxy that has to pass the tests of behaviour. */
 export interface ProxyKind {
   readonly title: string;
-  readonly mode: "iptables" | "nftables" | "ipvs";
+  readonly mode: "iptables" | "nftables" | "ipvs" | "userspace";
   /** What of it concerns {@link ProxyOptions}. */
   readonly options: Pick<ProxyOptions, "mode" | "variant">;
   /** Programs that these tests use on it. */
@@ -23,6 +23,12 @@ const HOST_KINDS: readonly ProxyKind[] = [
     }),
   ),
   { title: "nftables", mode: "nftables", options: { mode: "nftables" }, needs: ["/usr/sbin/nft"] },
+  {
+    title: "userspace",
+    mode: "userspace",
+    options: { mode: "userspace", variant: "nft" },
+    needs: ["/usr/sbin/iptables-nft", "/usr/sbin/ip6tables-nft"],
+  },
 ];
 
 /** Inside user-mode Linux, whose kernel has IPVS and lacks most of nf_tables. */

@@ -107,6 +107,7 @@ const CASES: readonly [type: object, taken: readonly [string, unknown][], refuse
       ["0-0", "0-0"],
       ["10-20", "10-20"],
       ["10+5", "10+5"],
+      ["10", "10"],
     ],
     ["20-10", "1-65536", "65530+10", "a", "10-"],
   ],

@@ -56,6 +56,7 @@ const DEFAULTS = {
     tcpFinTimeoutMs: 0,
     udpTimeoutMs: 0,
   },
+  userspace: { portRange: undefined, udpIdleTimeoutMs: 250 },
   oomScoreAdj: -999,
   conntrack: {
     maxPerCore: 32_768,
@@ -96,6 +97,12 @@ describe("defaults", () => {
         hostnameOverride: "worker-1",
       },
     });
+  });
+
+  it("kubeadm's file of zeros in userspace mode", () => {
+    const { config, warnings } = run("--config=/c", KUBEADM.replace('\nmode: ""', "\nmode: userspace"));
+    expect(config).toMatchObject({ mode: "userspace", userspace: DEFAULTS.userspace });
+    expect(warnings).toEqual([]);
   });
 });
 
@@ -157,6 +164,16 @@ describe("flags set the configuration", () => {
         },
       },
     ],
+    ["--proxy-mode=userspace", { mode: "userspace" }],
+    [
+      "--proxy-mode=userspace --proxy-port-range=3000-3009 --udp-timeout=5s --iptables-sync-period=1m --ipvs-sync-period=2m",
+      {
+        mode: "userspace",
+        syncPeriodMs: 60_000,
+        userspace: { portRange: { from: 3000, to: 3009 }, udpIdleTimeoutMs: 5_000 },
+      },
+    ],
+    ["--udp-timeout=-1s", { userspace: { portRange: undefined, udpIdleTimeoutMs: -1_000 } }],
     ["--proxy-mode=nftables", { mode: "nftables", nodePortAddresses: ["primary"] }],
     [
       "--proxy-mode=nftables --nodeport-addresses=0.0.0.0/0",
@@ -205,6 +222,8 @@ describe("actions", () => {
     ["--init-only", "init-only"],
     ["--init-only --cleanup", "cleanup"],
     ["--cleanup --proxy-mode=ipvs", "cleanup"],
+    ["--cleanup --proxy-mode=userspace", "cleanup"],
+    ["--init-only --proxy-mode=userspace", "init-only"],
   ])("%s → %s", (args, action) => {
     expect(run(args).action).toBe(action);
   });
@@ -266,10 +285,14 @@ describe("errors name flag, value and what is allowed", () => {
     ["--healthz-bind-address=localhost:1", "--healthz-bind-address"],
     ["--hostname-override=\t", "--hostname-override"],
     ["--proxy-mode=IPVS", '--proxy-mode: "IPVS": must be one of iptables, ipvs, nftables, userspace'],
+    ["--proxy-mode=userspace --udp-timeout=0s", '--udp-timeout: "0s": must be longer than 0s'],
+    ["--proxy-mode=userspace --udp-timeout=-1s", '--udp-timeout: "-1s": must be longer than 0s'],
     [
-      "--proxy-mode=userspace",
-      '--proxy-mode: "userspace": must be one of iptables, ipvs, nftables (userspace',
+      "--proxy-mode=userspace --proxy-port-range=3000",
+      '--proxy-port-range: "3000": must be first-last or first+count, up to 65535, with 3 ports at least',
     ],
+    ["--proxy-mode=userspace --bind-address=127.0.0.1", '--bind-address: "127.0.0.1": must be no loopback'],
+    ["--udp-timeout=250", '--udp-timeout: "250": must be a duration'],
     ["--proxy-mode=ipvs --ipvs-scheduler=RR", '--ipvs-scheduler: "RR": must be the name of a scheduler'],
     ["--proxy-mode=ipvs --ipvs-tcp-timeout=600h", '--ipvs-tcp-timeout: "600h0m0s": must be at most'],
     [
@@ -286,7 +309,10 @@ describe("errors name flag, value and what is allowed", () => {
     ["--logging-format=xml", "--logging-format"],
     ["-v=-1", "--v: -1"],
     ["--vmodule=x", "--vmodule"],
-    ["--proxy-port-range=2000-1000", "--proxy-port-range"],
+    [
+      "--proxy-port-range=2000-1000",
+      '--proxy-port-range: "2000-1000": must be first-last, first+count or one port, up to 65535',
+    ],
     ["--ipvs-tcp-timeout=5", "--ipvs-tcp-timeout"],
     ["--show-hidden-metrics-for-version=1.20", "--show-hidden-metrics-for-version"],
     ["--write-config-to=/x", "--write-config-to is not yet supported"],
@@ -311,7 +337,10 @@ describe("errors name flag, value and what is allowed", () => {
     expect(errorOf("--config=/c", "featureGates: {Nonsense: true}")).toBe(
       "/c: unrecognized feature gate: Nonsense",
     );
-    expect(errorOf("--config=/c", "mode: userspace")).toContain("userspace is not yet in this version");
+    expect(errorOf("--config=/c", "mode: userspace\nudpIdleTimeout: -1s\nportRange: 2-1")).toBe(
+      '/c: portRange: "2-1": must be first-last or first+count, up to 65535, with 3 ports at least; ' +
+        'udpIdleTimeout: "-1s": must be longer than 0s',
+    );
   });
 });
 
@@ -347,6 +376,11 @@ describe("precedence", () => {
     ],
     ["--manifests=/m", "", { manifests: "/m" }],
     ["--service-metrics-limit=7", "", { serviceMetricsLimit: 7 }],
+    [
+      "--udp-timeout=7s --proxy-port-range=1-9",
+      "udpIdleTimeout: 1s",
+      { userspace: { portRange: undefined, udpIdleTimeoutMs: 1_000 } },
+    ],
     [
       "--kubeconfig=/flag",
       "clientConnection: {kubeconfig: /k}",
@@ -393,9 +427,10 @@ describe("warnings", () => {
       ["not yet supported: --config-sync-period, --kube-api-qps, --kube-api-burst, --profiling"],
     ],
     [
-      "--udp-timeout=1s --logtostderr --cleanup-ipvs=false",
-      ["no longer has an effect: --cleanup-ipvs, --udp-timeout, --logtostderr"],
+      "--conntrack-max=9 --logtostderr --cleanup-ipvs=false",
+      ["no longer has an effect: --cleanup-ipvs, --conntrack-max, --logtostderr"],
     ],
+    ["--udp-timeout=1s --proxy-port-range=1-9", []],
     [
       "--metrics-bind-address=",
       [

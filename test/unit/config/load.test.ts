@@ -56,6 +56,8 @@ describe("wrong types are fatal and name the field, the value and what is allowe
     ["nodePortAddresses: 10.0.0.0/8", 'nodePortAddresses: "10.0.0.0/8": must be a list of strings'],
     ["nodePortAddresses: [1]", "nodePortAddresses: [1]: must be a list of strings"],
     ['featureGates: {A: "true"}', 'featureGates: {"A":"true"}: must be a map of names to true or false'],
+    ["udpIdleTimeout: 250", "udpIdleTimeout: 250: must be a duration"],
+    ["portRange: 3000", "portRange: 3000: must be a string"],
     ["clientConnection: {qps: fast}", 'clientConnection.qps: "fast": must be a number'],
     ["logging: {vmodule: [{filePattern: a}]}", "logging.vmodule"],
     ["logging: {options: {json: {infoBufferSize: big}}}", "logging.options.json.infoBufferSize"],
@@ -99,16 +101,16 @@ describe("fields that are skipped with a warning", () => {
 
 describe("fields that are set but change nothing", () => {
   it.each([
-    ["udpIdleTimeout: 250ms", "no longer has an effect: udpIdleTimeout"],
+    ["udpIdleTimeout: 5s", undefined],
     ["resourceContainer: /kube-proxy", "no longer has an effect: resourceContainer"],
     ["conntrack: {max: 1000}", "no longer has an effect: conntrack.max"],
-    ["portRange: 1000-2000", "no longer has an effect: portRange"],
+    ["portRange: 1000-2000", undefined],
     ["ipvs: {scheduler: sh, strictARP: true}", undefined],
     ["winkernel: {sourceVip: 1.2.3.4}", "has no effect on Linux: winkernel.sourceVip"],
     ["logging: {flushFrequency: 5000000000}", undefined],
     ["logging: {flushFrequency: 1000000000}", "not yet supported: logging.flushFrequency"],
     ["ipvs: {syncPeriod: 30s}", undefined],
-    ["udpIdleTimeout: 0s\nresourceContainer: ''\nconntrack: {max: null}", undefined],
+    ["resourceContainer: ''\nconntrack: {max: null}", undefined],
   ])("%j", (yaml, warning) => {
     expect(load(yaml).warnings).toEqual(warning === undefined ? [] : [warning]);
   });
@@ -129,6 +131,13 @@ describe("unset, zero and null", () => {
       minSyncPeriod: 1_000,
     });
   });
+
+  it.each(["", "udpIdleTimeout: 0s", "udpIdleTimeout: null", 'portRange: ""', "portRange: null"])(
+    "userspace: %j gives the defaults",
+    (yaml) => {
+      expect(load(yaml).config).toMatchObject({ portRange: "", udpIdleTimeout: 250 });
+    },
+  );
 
   it("keeps an explicit zero only in pointer fields", () => {
     const { config } = load(`

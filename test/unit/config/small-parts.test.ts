@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unknownGates } from "../../../src/config/feature-gates.ts";
 import { parseListenAddress } from "../../../src/config/listen-address.ts";
+import { parsePortRange } from "../../../src/config/port-range.ts";
 import { suggest } from "../../../src/config/suggest.ts";
 
 describe("parseListenAddress", () => {
@@ -27,6 +28,49 @@ describe("parseListenAddress", () => {
     "[fe80::1%eth0]:80",
   ])("refuses %j", (text) => {
     expect(parseListenAddress(text)).toBeUndefined();
+  });
+});
+
+describe("parsePortRange", () => {
+  it.each([
+    ["", "any"],
+    ["0", "any"],
+    ["0-0", "any"],
+    ["0+0", "any"],
+    ["3000", { from: 3000, to: 3000 }],
+    ["3000-3009", { from: 3000, to: 3009 }],
+    ["3000-3000", { from: 3000, to: 3000 }],
+    ["3000+9", { from: 3000, to: 3009 }],
+    ["3000+0", { from: 3000, to: 3000 }],
+    ["65535", { from: 65535, to: 65535 }],
+    ["65530+5", { from: 65530, to: 65535 }],
+    // Port 0 is none: the kernel would pick one out of the range.
+    ["0-9", { from: 1, to: 9 }],
+    ["00080-00090", { from: 80, to: 90 }],
+  ])("reads %j", (text, range) => {
+    expect(parsePortRange(text)).toEqual(range);
+  });
+
+  it.each([
+    "2000-1000",
+    "65536",
+    "1-65536",
+    "65530+6",
+    "-",
+    "+5",
+    "10-",
+    "10+",
+    "-10",
+    "10-20-30",
+    "10+5-20",
+    "10,20",
+    "http",
+    "1.5",
+    "0x10",
+    " ",
+    "100000-100001",
+  ])("refuses %j", (text) => {
+    expect(parsePortRange(text)).toBeUndefined();
   });
 });
 

@@ -45,6 +45,23 @@ describe("validateConfiguration", () => {
       "mode: ipvs\nipvs: {tcpTimeout: -1s, excludeCIDRs: [x, 10.0.0.0/8]}",
       ["ipvs.excludeCIDRs", "ipvs.tcpTimeout"],
     ],
+    ["mode: userspace", []],
+    ["mode: userspace\nudpIdleTimeout: 1ms\nportRange: 3000-3005", []],
+    ["mode: userspace\nudpIdleTimeout: -1s\nportRange: 9-1", ["portRange", "udpIdleTimeout"]],
+    ["mode: userspace\nportRange: 3000-3002", []],
+    ["mode: userspace\nportRange: 3000-3001", ["portRange"]],
+    ["mode: userspace\nportRange: '3000'", ["portRange"]],
+    ["mode: userspace\nportRange: 0-3", []],
+    ["mode: userspace\nbindAddress: 127.0.0.53", ["bindAddress"]],
+    ["mode: userspace\nbindAddress: '::1'", ["bindAddress"]],
+    ["mode: userspace\nbindAddress: 192.168.0.2", []],
+    ["mode: userspace\nbindAddress: node", ["bindAddress"]],
+    ["bindAddress: 127.0.0.1\nportRange: '3000'", []],
+    ["mode: userspace\niptables: {minSyncPeriod: 1m}", ["iptables.minSyncPeriod"]],
+    ["mode: userspace\nipvs: {syncPeriod: -1s}\nnftables: {masqueradeBit: 32}", []],
+    ["udpIdleTimeout: -1s\nportRange: 9-1", []],
+    ["mode: ipvs\nudpIdleTimeout: -1s\nportRange: 9-1", []],
+    ["mode: nftables\nudpIdleTimeout: -1s\nportRange: 9-1", []],
     ["configSyncPeriod: -1s", ["configSyncPeriod"]],
     ["detectLocalMode: clustercidr", ["detectLocalMode"]],
     ["detectLocalMode: BridgeInterface", ["detectLocal.bridgeInterface"]],
@@ -142,8 +159,21 @@ describe("resolveConfig", () => {
     expect(resolve("mode: iptables").nodePortAddresses).toEqual([]);
   });
 
+  it.each([
+    ["", { portRange: undefined, udpIdleTimeoutMs: 250 }],
+    [
+      "portRange: 3000+9\nudpIdleTimeout: 1m",
+      { portRange: { from: 3000, to: 3009 }, udpIdleTimeoutMs: 60_000 },
+    ],
+    ["portRange: '0'", { portRange: undefined, udpIdleTimeoutMs: 250 }],
+    ["portRange: wrong", { portRange: undefined, udpIdleTimeoutMs: 250 }],
+  ])("what userspace mode reads: %j", (yaml, userspace) => {
+    expect(resolve(yaml).userspace).toEqual(userspace);
+  });
+
   it("is frozen to the last leaf", () => {
-    const config = resolve("");
+    const config = resolve("mode: userspace\nportRange: 1-9");
+    expect(Object.isFrozen(config.userspace.portRange)).toBe(true);
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.conntrack)).toBe(true);
     expect(Object.isFrozen(config.nodePortAddresses)).toBe(true);

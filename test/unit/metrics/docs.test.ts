@@ -2,8 +2,11 @@
 import { readFileSync } from "node:fs";
 import pino from "pino";
 import { expect, test } from "vitest";
+import type { TrafficReport } from "../../../src/backends/backend.ts";
 import type { ProxyMode } from "../../../src/config/proxy-config.ts";
 import { ProxyMetrics } from "../../../src/metrics/proxy-metrics.ts";
+import type { ConnectionSource } from "../../../src/metrics/service-connection-metrics.ts";
+import { endpointTraffic, NO_FAILURES, portTraffic, trafficReport } from "./traffic-report.ts";
 
 const MODES = {
   iptables: "ipt",
@@ -32,18 +35,41 @@ const rows = [
 });
 
 /** The modes that count connections. */
-const COUNTING: readonly ProxyMode[] = ["nftables", "ipvs"];
+const COUNTING: readonly ProxyMode[] = ["nftables", "ipvs", "userspace"];
+
+/** A report in which everything has happened, so that there is a series of everything. */
+function report(count: number): TrafficReport {
+  const failures = mapValues(NO_FAILURES, count);
+  const endpoint = endpointTraffic("10.0.0.1:80", count, {
+    failures,
+    resetByClient: count,
+    resetByEndpoint: count,
+  });
+  return trafficReport([portTraffic("web", [endpoint], { unserved: failures })]);
+}
+
+function mapValues<Key extends string>(record: Record<Key, number>, value: number): Record<Key, number> {
+  return Object.fromEntries(Object.keys(record).map((key) => [key, value])) as Record<Key, number>;
+}
 
 async function metricsOf(mode: ProxyMode) {
   const port = { namespace: "ns", name: "web", portName: "", protocol: "TCP", connections: 1 } as const;
-  const backend = { family: "IPv4", readConnections: async () => [port] } as const;
-  const serviceConnections = { limit: 1, backends: [backend], logger: pino({ enabled: false }) };
+  let [nowMs, count] = [0, 0];
+  const backend: ConnectionSource = {
+    family: "IPv4",
+    readConnections: async () => [port],
+    ...(mode === "userspace" && { readTraffic: async () => report(count++) }),
+  };
+  const logger = pino({ enabled: false });
+  const serviceConnections = { limit: 1, backends: [backend], logger, now: () => nowMs };
   const metrics = new ProxyMetrics({
     mode,
     families: ["IPv4"],
     readKernelCounters: async () => new Map(),
     ...(COUNTING.includes(mode) && { serviceConnections }),
   });
+  await metrics.render();
+  nowMs += 10_000;
   await metrics.render();
   return metrics.registry.getMetricsAsJSON();
 }
@@ -56,7 +82,7 @@ test.each(Object.keys(MODES) as ProxyMode[])("mode %s", async (mode) => {
   expect(describe(registered)).toEqual(describe(documented));
 });
 
-test.each<ProxyMode>(["iptables", "nftables", "ipvs"])("labels in mode %s", async (mode) => {
+test.each(Object.keys(MODES) as ProxyMode[])("labels in mode %s", async (mode) => {
   for (const metric of await metricsOf(mode)) {
     const labels = rows.find(({ name }) => name === metric.name)?.labels;
     if (labels === undefined || labels.endsWith("…")) continue;

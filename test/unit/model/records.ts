@@ -33,6 +33,7 @@ export function serviceRecord(fields: Partial<ServiceRecord> = {}): ServiceRecor
     externalPolicyLocal: false,
     internalPolicyLocal: false,
     healthCheckNodePort: 0,
+    proxyProtocol: 0,
     ...fields,
   };
 }

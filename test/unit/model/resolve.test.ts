@@ -16,6 +16,7 @@ describe("resolve", () => {
       affinitySeconds: 60,
       externalPolicyLocal: true,
       healthCheckNodePort: 31000,
+      proxyProtocol: 2,
     });
     expect(resolve(service, [], NODE, "IPv4")).toEqual([
       {
@@ -36,6 +37,7 @@ describe("resolve", () => {
         internalPolicyLocal: false,
         externalPolicyLocal: true,
         healthCheckNodePort: 31000,
+        proxyProtocol: 2,
         externallyAccessible: true,
         hasAnyEndpoints: false,
         clusterEndpoints: [],

@@ -41,6 +41,7 @@ test("a plain Service becomes a record with the defaults of the API", () => {
     externalPolicyLocal: false,
     internalPolicyLocal: false,
     healthCheckNodePort: 0,
+    proxyProtocol: 0,
   });
 });
 
@@ -235,7 +236,7 @@ describe("external addresses", () => {
     ]);
   });
 
-  test("annotations are not read", () => {
+  test("annotations do not set them", () => {
     const annotations = { "service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8" };
     expect(clean(service({}, { annotations })).sourceRanges.IPv4).toEqual([]);
   });
@@ -268,6 +269,44 @@ describe("affinity", () => {
     const { record, fields } = flawed(service({ sessionAffinity: "Cookie" }));
     expect(fields).toEqual(["spec.sessionAffinity"]);
     expect(record?.affinitySeconds).toBe(0);
+  });
+});
+
+describe("PROXY protocol", () => {
+  const annotated = (value: unknown) =>
+    service({}, { annotations: { "kube-proxy-ts/proxy-protocol": value, other: "v1" } });
+
+  test.each([
+    ["v1", 1],
+    ["v2", 2],
+    [undefined, 0],
+    [null, 0],
+  ])("annotation %j", (value, expected) => {
+    expect(clean(annotated(value)).proxyProtocol).toBe(expected);
+  });
+
+  test.each(["", "1", "V1", "v3", "v1 ", 2, true, {}])(
+    "annotation %j is reported, and none spoken",
+    (bad) => {
+      const { record, fields } = flawed(annotated(bad));
+      expect(fields).toEqual(['metadata.annotations["kube-proxy-ts/proxy-protocol"]']);
+      expect(record?.proxyProtocol).toBe(0);
+    },
+  );
+
+  test.each([null, "x", []])("annotations that are %j count as none", (annotations) => {
+    expect(clean(service({}, { annotations })).proxyProtocol).toBe(0);
+  });
+
+  test("the problem names annotation, value and what is allowed, and asks for an event", () => {
+    expect(parseService(annotated("v3")).problems).toEqual([
+      expect.objectContaining({
+        message:
+          'metadata.annotations["kube-proxy-ts/proxy-protocol"] is "v3": must be v1 or v2; no PROXY protocol',
+        eventReason: "KubeProxyInvalidField",
+        serviceKey: "ns/web",
+      }),
+    ]);
   });
 });
 

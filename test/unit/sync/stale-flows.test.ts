@@ -21,6 +21,7 @@ function flow(dst: string, reply: string): UdpFlow {
 }
 
 interface Case {
+  readonly ownPorts?: readonly number[];
   readonly current?: readonly ServicePort[];
   readonly previous?: readonly ServicePort[];
   readonly flow: UdpFlow;
@@ -53,6 +54,36 @@ const CASES: Record<string, Case> = {
   "to an endpoint's former port goes": {
     current: [serving],
     flow: flow("10.96.0.10:53", "10.1.0.2:81"),
+    stale: true,
+  },
+  "that the proxy itself carries stays": {
+    current: [serving],
+    ownPorts: [40_001],
+    flow: flow("10.96.0.10:53", "192.168.1.5:40001"),
+    stale: false,
+  },
+  "that the proxy carries on loopback stays": {
+    current: [serving],
+    ownPorts: [40_001],
+    flow: flow("10.96.0.10:53", "127.0.0.1:40001"),
+    stale: false,
+  },
+  "that an earlier proxy carried on another port goes": {
+    current: [serving],
+    ownPorts: [40_001],
+    flow: flow("10.96.0.10:53", "192.168.1.5:40002"),
+    stale: true,
+  },
+  "that the proxy carries to a Service without endpoints goes": {
+    current: [idle],
+    ownPorts: [40_001],
+    flow: flow("10.96.0.10:53", "192.168.1.5:40001"),
+    stale: true,
+  },
+  "to another host's port with the number of the proxy's goes": {
+    current: [serving],
+    ownPorts: [40_001],
+    flow: flow("10.96.0.10:53", "10.1.0.3:40001"),
     stale: true,
   },
   "that was never translated goes": {
@@ -160,10 +191,14 @@ const CASES: Record<string, Case> = {
 };
 
 describe("a flow", () => {
-  test.each(Object.entries(CASES))("%s", (_title, { current = [], previous = [], flow, stale }) => {
-    const expected = expectFlows(flow.family, { current, previous, localAddresses: LOCAL });
-    expect(isStale(flow, expected)).toBe(stale);
-  });
+  test.each(Object.entries(CASES))(
+    "%s",
+    (_title, { current = [], previous = [], ownPorts = [], flow, stale }) => {
+      const check = { current, previous, localAddresses: LOCAL, ownPorts: new Set(ownPorts) };
+      const expected = expectFlows(flow.family, check);
+      expect(isStale(flow, expected)).toBe(stale);
+    },
+  );
 });
 
 /** A table of flows that deletes like the kernel's, and fails on demand. */

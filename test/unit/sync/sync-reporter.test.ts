@@ -67,6 +67,7 @@ beforeEach(async () => {
       },
     },
     localAddresses: async () => ["192.0.2.1"],
+    ownUdpPorts: () => new Set<number>(),
     logger: log.logger,
   });
   loop = new FamilyLoop({
@@ -204,7 +205,7 @@ describe("a refused Service", () => {
         note: "IPv4: refused",
       },
     ]);
-    expect(log.matching("the kernel refused the rules of this Service")).toHaveLength(1);
+    expect(log.matching("this Service was refused")).toHaveLength(1);
     expect(kernel.dump()).toContain("10.1.0.2");
   });
 

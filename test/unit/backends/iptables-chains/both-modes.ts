@@ -1,22 +1,33 @@
-/** The two modes that keep chains in iptables, on one rule set in memory. */
+/** The modes that keep chains in iptables, on one rule set in memory. */
 import { type FakeIpTables, parseSave } from "#iptables-promise";
-import { repairTable } from "../../../../src/backends/iptables-chains/constant-rules.ts";
+import { type ConstantRules, repairTable } from "../../../../src/backends/iptables-chains/constant-rules.ts";
 import { readKernel } from "../../../../src/backends/iptables-chains/read-kernel.ts";
 import { isEmpty } from "../../../../src/backends/iptables-chains/restore-block.ts";
 import { RestoreRun } from "../../../../src/backends/iptables-chains/restore-run.ts";
 import type { IpvsOptions } from "../../../../src/backends/ipvs/options.ts";
 import { constantRules } from "../../../../src/backends/ipvs/rules.ts";
+import type { UserspaceOptions } from "../../../../src/backends/userspace/options.ts";
+import { constantRules as userspaceRules } from "../../../../src/backends/userspace/rules.ts";
 import { ipvsOptions } from "../../../support/ipvs-options.ts";
 import { servicePort } from "../../../support/service-port.ts";
+import { RELAY_PORTS, userspaceOptions } from "../../../support/userspace-options.ts";
 import { startBackend } from "../iptables-backend/harness.ts";
 
 /** Brings a rule set to the constant rules of ipvs mode. */
-export async function installIpvsRules(
+export function installIpvsRules(iptables: FakeIpTables, changes: Partial<IpvsOptions> = {}): Promise<void> {
+  return install(iptables, constantRules(ipvsOptions(iptables.family, changes)));
+}
+
+/** The same for userspace mode. */
+export function installUserspaceRules(
   iptables: FakeIpTables,
-  changes: Partial<IpvsOptions> = {},
+  changes: Partial<UserspaceOptions> = {},
 ): Promise<void> {
+  return install(iptables, userspaceRules(userspaceOptions(iptables.family, changes), RELAY_PORTS));
+}
+
+async function install(iptables: FakeIpTables, wanted: ConstantRules): Promise<void> {
   const kernel = await readKernel(iptables);
-  const wanted = constantRules(ipvsOptions(iptables.family, changes));
   const blocks = (["mangle", "nat", "filter"] as const).map((table) => repairTable(table, kernel, wanted));
   await new RestoreRun().apply(
     iptables,

@@ -1,0 +1,68 @@
+/** Removes what the mode, ours or upstream's, has made. */
+import { existsSync } from "node:fs";
+import { removePolicyRoutes } from "../../kernel/policy-routing.ts";
+import { openRtnetlink } from "../../kernel/rtnetlink.ts";
+import { IP_FAMILIES, type IpFamily } from "../../model/types.ts";
+import { openIpset } from "../../netlink/ipset/sets.ts";
+import { destroySets } from "../ip-sets/write-entries.ts";
+import type { JumpRule } from "../iptables-chains/jump-rule.ts";
+import { type Belongings, type ChainRef, removeFromAllVariants } from "../iptables-chains/remove-chains.ts";
+import { usesSet } from "../iptables-chains/set-match.ts";
+import { CHAIN, MARKED, SET_ROLES, setName } from "./names.ts";
+import { JUMPS } from "./rules.ts";
+import { setTable } from "./set-specs.ts";
+
+/** Chains and jumps of upstream's that ours do without. */
+const NODE_PORT_CHAINS = ["KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST"];
+const NODE_PORTS = "handle service NodePorts; NOTE: this must be the last rule in the chain";
+
+const jump = (from: string, to: string): JumpRule => ({
+  table: "nat",
+  from,
+  to,
+  comment: NODE_PORTS,
+  newOnly: false,
+});
+
+const SET_NAMES = new Set(IP_FAMILIES.flatMap((family) => SET_ROLES.map((role) => setName(family, role))));
+
+/** What of the mode can be in iptables. */
+export const USERSPACE_CHAINS: Belongings = {
+  jumps: [...JUMPS, jump("PREROUTING", "KUBE-NODEPORT-CONTAINER"), jump("OUTPUT", "KUBE-NODEPORT-HOST")],
+  chains: {
+    nat: [CHAIN.portalsContainer, CHAIN.portalsHost, ...NODE_PORT_CHAINS, CHAIN.canary],
+    filter: [CHAIN.services, CHAIN.nonLocal, CHAIN.canary],
+    mangle: [CHAIN.keepSource, CHAIN.proxyFirewall, CHAIN.sourceRanges, CHAIN.canary],
+  },
+  isOnlyOurs: (rule) => usesSet(rule, SET_NAMES),
+};
+
+/** A chain that is there whenever the mode runs, and in no other. */
+export const USERSPACE_TELLTALE: ChainRef = ["nat", CHAIN.portalsContainer];
+
+/** Removes everything of one family. Rejects as the steps do. */
+export async function removeUserspaceMode(family: IpFamily): Promise<void> {
+  await removeFromAllVariants(family, () => USERSPACE_CHAINS);
+  removeSetsAndRouting(family);
+}
+
+/**
+ * Removes what is left when the chains are gone: routes by mark, and the sets, which no rule may use any more. Returns
+ * whether there were any. Throws a NetlinkError.
+ */
+export function removeSetsAndRouting(family: IpFamily): boolean {
+  const routed = removeRoutes(family);
+  return removeSets(family) || routed;
+}
+
+function removeRoutes(family: IpFamily): boolean {
+  using socket = openRtnetlink();
+  return removePolicyRoutes(socket, family, MARKED.table);
+}
+
+function removeSets(family: IpFamily): boolean {
+  // Asking for sets would make the kernel load their module.
+  if (!existsSync("/sys/module/ip_set")) return false;
+  using socket = openIpset();
+  return destroySets(socket, setTable(family));
+}
