@@ -6,7 +6,7 @@ import type { Subject } from "./options.ts";
 /** The variant that a subject runs; ipvs mode the one that works on every kernel that has IPVS. */
 export function variantOf(subject: Subject): "nft" | "legacy" | undefined {
   if (subject === "nftables") return undefined;
-  return subject === "iptables-nft" ? "nft" : "legacy";
+  return subject === "iptables-nft" || subject === "userspace" ? "nft" : "legacy";
 }
 
 /** Makes the folder and returns the PATH. */

@@ -1,5 +1,6 @@
 /** Facts without which no figure means anything. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { nodeProgram } from "../support/testbed/node-program.ts";
 import { variantOf } from "./iptables-tools.ts";
@@ -24,6 +25,7 @@ export function machineFacts(subjects: readonly Subject[]): readonly (readonly [
       .map(variantOf)
       .filter((variant) => variant !== undefined)
       .map((variant) => ["iptables", output(`/usr/sbin/iptables-${variant}`, ["--version"])] as const),
+    ["congestion control", readFileSync("/proc/sys/net/ipv4/tcp_congestion_control", "utf8").trim()],
     ["Node.js", output(nodeProgram(), ["--version"])],
   ];
 }

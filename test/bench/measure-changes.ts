@@ -1,7 +1,7 @@
 /** Measures what one change costs on a proxy that has nothing else to do. */
 import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs } from "./agents/clock.ts";
-import type { BenchService, Cluster } from "./cluster.ts";
+import { type BenchService, type Cluster, POD_PORT } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import { cpuSince, cpuUsage, memoryUsage } from "./process-usage.ts";
 import type { MeasuredProxy } from "./proxy.ts";
@@ -93,15 +93,19 @@ interface Sighting {
 /** Connects to a Service without pause until one of the awaited pods is reached. Throws when any other pod is reached. */
 async function sight(network: Network, proxy: MeasuredProxy, wanted: Wanted): Promise<Sighting> {
   const { host, awaited, known, cause } = wanted;
-  await network.pods.call("watch", { awaited, known });
-  const sighted = network.pods.call("sighted");
-  const hammering = network.client.call("hammer", host);
+  const { load } = network;
+  await network.pods.call("watch", load === undefined ? { awaited, known } : { awaited: [], known: [] });
+  await load?.server.call("watch", { awaited, known, port: POD_PORT });
+  const sighted = (load?.server ?? network.pods).call("sighted");
+  const client = load?.client ?? network.client;
+  const hammering = client.call("hammer", host);
   // Should something else fail first, that is what the run ends with.
   hammering.catch(() => {});
   const causedMs = await cause();
   const atMs = await proxy.orFail(sighted, `${awaited.join(" or ")} to be reached`, TIMEOUT_MS);
-  await network.client.call("rest");
+  await client.call("rest");
   const { startedMs, connections } = await hammering;
+  await load?.server.call("watch", { awaited: [], known: [], port: POD_PORT });
   const strangers = await network.pods.call("unwatch");
   if (strangers.length > 0) throw new Error(`connections to ${host} reached ${strangers.join(", ")}`);
   return { startedMs, causedMs, atMs, connections };

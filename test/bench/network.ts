@@ -13,6 +13,8 @@ import { SYSCTLS } from "../support/testbed/sysctls.ts";
 import type { ApiCalls } from "./agents/api.ts";
 import type { ClientCalls } from "./agents/client.ts";
 import type { KernelCalls } from "./agents/kernel.ts";
+import type { LoadClientCalls } from "./agents/load-client.ts";
+import type { LoadServerCalls } from "./agents/load-server.ts";
 import type { PodsCalls } from "./agents/pods.ts";
 import { Agent } from "./agents/rpc.ts";
 import { NODE_ADDRESS, POD_NETWORK, POD_PORT, SERVICE_NETWORK } from "./cluster.ts";
@@ -30,9 +32,17 @@ net.netfilter.nf_conntrack_tcp_timeout_time_wait=1
 const PODS_SYSCTLS = `${SYSCTLS}
 net.core.somaxconn=65535
 `;
+/** So many connections end every minute that ports have to be used again. */
 const CLIENT_SYSCTLS = `${SYSCTLS}
 net.ipv4.ip_local_port_range=1024 65535
+net.ipv4.tcp_tw_reuse=1
 `;
+
+/** The two ends of a load. */
+export interface LoadEnds {
+  readonly client: Agent<LoadClientCalls>;
+  readonly server: Agent<LoadServerCalls>;
+}
 
 export class Network {
   readonly node: Namespace;
@@ -41,27 +51,37 @@ export class Network {
   readonly pods: Agent<PodsCalls>;
   /** Inside the node. */
   readonly kernel: Agent<KernelCalls>;
+  /** Further clients and pods, for what a relay carries. */
+  readonly load: LoadEnds | undefined;
   readonly #owned: readonly { dispose(): Promise<void> }[];
 
-  static async create(): Promise<Network> {
+  /** `isRelayed`: a process on the node carries what clients and pods say to each other. */
+  static async create(isRelayed: boolean): Promise<Network> {
     const [node, pods, client] = await Promise.all([
       Namespace.create("node"),
       Namespace.create("pods"),
       Namespace.create("client"),
     ]);
     await wire(node, pods, client);
-    const network = new Network(node, pods, client);
+    const network = new Network(node, pods, client, isRelayed);
     await network.pods.call("serve", POD_PORT);
     return network;
   }
 
-  private constructor(node: Namespace, pods: Namespace, client: Namespace) {
+  private constructor(node: Namespace, pods: Namespace, client: Namespace, isRelayed: boolean) {
     this.node = node;
     this.api = new Agent(node, new URL("./agents/api.ts", import.meta.url));
     this.kernel = new Agent(node, new URL("./agents/kernel.ts", import.meta.url));
     this.pods = new Agent(pods, new URL("./agents/pods.ts", import.meta.url));
     this.client = new Agent(client, new URL("./agents/client.ts", import.meta.url));
-    this.#owned = [this.api, this.kernel, this.pods, this.client, node, pods, client];
+    if (isRelayed) {
+      this.load = {
+        client: new Agent(client, new URL("./agents/load-client.ts", import.meta.url)),
+        server: new Agent(pods, new URL("./agents/load-server.ts", import.meta.url)),
+      };
+    }
+    const load = this.load === undefined ? [] : [this.load.client, this.load.server];
+    this.#owned = [this.api, this.kernel, this.pods, this.client, ...load, node, pods, client];
   }
 
   async dispose(): Promise<void> {

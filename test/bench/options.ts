@@ -8,7 +8,14 @@ export interface ClusterSize {
 }
 
 /** The kernel's side of what is measured. */
-export type Subject = "nftables" | "ipvs" | "iptables-nft" | "iptables-legacy";
+export type Subject = "nftables" | "ipvs" | "userspace" | "iptables-nft" | "iptables-legacy";
+
+/** The proxy's own name of what it does. */
+export type Mode = "iptables" | "nftables" | "ipvs" | "userspace";
+
+export function modeOf(subject: Subject): Mode {
+  return subject === "iptables-nft" || subject === "iptables-legacy" ? "iptables" : subject;
+}
 
 export interface BenchOptions {
   readonly sizes: readonly ClusterSize[];
@@ -21,6 +28,8 @@ export interface BenchOptions {
   readonly idleMs: number;
   /** Rounds of connections through a small and a big cluster in turn. */
   readonly rateRounds: number;
+  /** Rounds of load through the proxy and past it. */
+  readonly loadRounds: number;
   /** Objects of each kind to write with a process each. */
   readonly processes: number;
   /** Also feed the plain reference where it takes minutes. */
@@ -34,8 +43,8 @@ export interface BenchOptions {
 }
 
 export const USAGE = `usage: npm run bench -- [options]
-  --mode NAME       iptables, nftables or ipvs (default iptables); ipvs mode runs inside user-mode Linux
-                    where the kernel has no IPVS, where everything takes minutes
+  --mode NAME       iptables, nftables, ipvs or userspace (default iptables); ipvs mode runs inside user-mode
+                    Linux where the kernel has no IPVS, where everything takes minutes
   --sizes LIST      services x endpoints of each, e.g. 100x10,5000x2 (default: those of the mode's targets)
   --variant NAME    of iptables mode: nft, legacy or both (default nft)
   --changes N       endpoint changes to time at each size (default 30)
@@ -53,9 +62,10 @@ const SIZES = {
   iptables: "100x10,1000x10,5000x2,5000x10",
   nftables: "100x10,1000x10,5000x10,5000x50,20000x2",
   ipvs: "100x10,1000x10,5000x10",
-} as const;
+  userspace: "100x10,1000x10,5000x10",
+} as const satisfies Record<Mode, string>;
 /** Where CPU time is counted in steps of 10 ms, few of them would say nothing. */
-const IDLE_MS = { iptables: 5_000, nftables: 5_000, ipvs: 20_000 } as const;
+const IDLE_MS = { iptables: 5_000, nftables: 5_000, ipvs: 20_000, userspace: 5_000 } as const;
 const QUICK_SIZES = "10x2,50x3";
 
 /** Reads the arguments; throws a RangeError or TypeError that says what is wrong. */
@@ -75,8 +85,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     },
   });
   const { mode, quick } = values;
-  if (mode !== "iptables" && mode !== "nftables" && mode !== "ipvs")
-    throw new RangeError(`--mode: ${mode}: want iptables, nftables or ipvs`);
+  if (!isMode(mode)) throw new RangeError(`--mode: ${mode}: want iptables, nftables, ipvs or userspace`);
   return {
     sizes: (values.sizes ?? (quick ? QUICK_SIZES : SIZES[mode])).split(",").map(parseSize),
     subjects: parseSubjects(mode, values.variant),
@@ -84,6 +93,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     services: quick ? 1 : 5,
     idleMs: quick ? 200 : IDLE_MS[mode],
     rateRounds: quick ? 3 : 60,
+    loadRounds: quick ? 2 : 50,
     processes: quick ? 5 : 100,
     full: values.full,
     markdown: values.markdown,
@@ -105,7 +115,11 @@ function parseSize(text: string): ClusterSize {
   return size;
 }
 
-function parseSubjects(mode: keyof typeof SIZES, variant: string | undefined): readonly Subject[] {
+function isMode(text: string): text is Mode {
+  return Object.hasOwn(SIZES, text);
+}
+
+function parseSubjects(mode: Mode, variant: string | undefined): readonly Subject[] {
   if (mode !== "iptables") {
     if (variant === undefined) return [mode];
     throw new RangeError(`--variant: ${variant}: only iptables mode has variants`);

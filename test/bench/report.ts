@@ -3,6 +3,7 @@ import { type Figure, figureText, type Section } from "./figures.ts";
 import { IPTABLES_SECTIONS } from "./figures-iptables.ts";
 import { ipvsSections } from "./figures-ipvs.ts";
 import { nftablesSections } from "./figures-nftables.ts";
+import { userspaceSections } from "./figures-userspace.ts";
 import { type Subject, sizeText } from "./options.ts";
 import type { SizeResult } from "./results.ts";
 import type { Table } from "./table.ts";
@@ -30,8 +31,16 @@ export function report(results: readonly SizeResult[], table: Table): string {
 }
 
 function sectionsOf(subject: Subject | undefined, results: readonly SizeResult[]): readonly Section[] {
-  if (subject === "nftables") return nftablesSections(results);
-  return subject === "ipvs" ? ipvsSections(results) : IPTABLES_SECTIONS;
+  switch (subject) {
+    case "nftables":
+      return nftablesSections(results);
+    case "ipvs":
+      return ipvsSections(results);
+    case "userspace":
+      return userspaceSections(results);
+    default:
+      return IPTABLES_SECTIONS;
+  }
 }
 
 function figureRows(figures: readonly Figure[], results: readonly SizeResult[]): string[][] {
@@ -76,7 +85,7 @@ function verdictParts(results: readonly SizeResult[], table: Table): readonly (r
     wanted,
     upstream,
   ]);
-  const note =
-    "* kube-proxy 1.36, measured before with the same kernel on a machine of the same kind: not from this run.";
+  const release = results[0]?.subject === "userspace" ? "1.20" : "1.36";
+  const note = `* kube-proxy ${release}, measured before with the same kernel on a machine of the same kind: not from this run.`;
   return [["Verdict", `${table([["", "found", "wanted", "upstream *"], ...rows])}\n\n${note}`]];
 }

@@ -146,6 +146,46 @@ export interface IpvsResult {
   readonly processes: ProcessesResult;
 }
 
+/** The same work past the proxy and through it, by turns. */
+export interface LoadFigure {
+  /** Medians of rounds. */
+  readonly direct: number;
+  readonly through: number;
+  /** Through / direct, the median of rounds. */
+  readonly ratio: number;
+  /** CPU milliseconds of the proxy for one unit: a connection, a request, a byte. */
+  readonly proxyCpuMs: number;
+}
+
+/** What is done as fast as it goes, in units per second. */
+export interface RateFigure extends LoadFigure {
+  /** The best round through the proxy / the best one past it: those that others on the machine disturbed least. */
+  readonly bestRatio: number;
+  /** CPU time for one unit direct / through: what the ratio would be with all processors busy with nothing else. */
+  readonly cpuRatio: number;
+}
+
+/** What one scrape of the metrics costs. */
+export interface ScrapesResult {
+  readonly ms: number;
+  readonly cpuMs: number;
+  /** After a few of them. */
+  readonly memory: MemoryUsage;
+}
+
+/** What is measured in userspace mode only. */
+export interface UserspaceResult {
+  readonly stream: RateFigure;
+  readonly streams8: RateFigure;
+  readonly connections: RateFigure;
+  readonly connections8: RateFigure;
+  readonly requestP50: LoadFigure;
+  readonly requestP99: LoadFigure;
+  /** After all that. */
+  readonly memory: MemoryUsage;
+  readonly scrapes: ScrapesResult;
+}
+
 /** Connections that a restart broke or that nobody answered meanwhile. */
 export function lostConnections(nftables: NftablesResult | undefined): number {
   return nftables === undefined ? 0 : nftables.traffic.keptLost + nftables.traffic.openedLost;
@@ -168,4 +208,5 @@ export interface SizeResult {
   readonly plain: PlainResult | undefined;
   readonly nftables: NftablesResult | undefined;
   readonly ipvs: IpvsResult | undefined;
+  readonly userspace: UserspaceResult | undefined;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { checkAnswers, measureEndpointChanges, measureServices } from "./measure-changes.ts";
 import { measureIpvsKernel } from "./measure-ipvs.ts";
 import { measureKernel } from "./measure-kernel.ts";
+import { measureLoad } from "./measure-load.ts";
 import { measurePlain } from "./measure-plain.ts";
 import { measureProcesses } from "./measure-processes.ts";
 import { measureRates, tinySizeFor } from "./measure-rate.ts";
@@ -16,9 +17,9 @@ import {
   measureTraffic,
   sampleOf,
 } from "./measure-start.ts";
-import type { BenchOptions, ClusterSize, Subject } from "./options.ts";
+import { type BenchOptions, type ClusterSize, modeOf, type Subject } from "./options.ts";
 import type { MeasuredProxy } from "./proxy.ts";
-import type { IpvsResult, NftablesResult, RateResult, SizeResult } from "./results.ts";
+import type { IpvsResult, NftablesResult, RateResult, SizeResult, UserspaceResult } from "./results.ts";
 import { Site } from "./site.ts";
 import { Steadiness } from "./steadiness.ts";
 
@@ -57,6 +58,7 @@ export async function runSize(
     const changes = await measureEndpointChanges(network, proxy, cluster, options.changes);
     say(`${options.services} new and removed Services`);
     const services = await measureServices(network, proxy, cluster, options.services);
+    const userspace = subject === "userspace" ? await measureUserspace(proxy) : undefined;
     await proxy.stop();
 
     say("restart");
@@ -75,12 +77,18 @@ export async function runSize(
     const machineSpread = steadiness.spread;
     return {
       ...{ size, subject, entry, machineSpread, start, idleCpu, changes, services, restart },
-      ...{ plain, nftables, ipvs },
+      ...{ plain, nftables, ipvs, userspace },
     };
   } finally {
     await site.dispose();
     removeFolder();
     process.off("exit", removeFolder);
+  }
+
+  async function measureUserspace(proxy: MeasuredProxy): Promise<UserspaceResult> {
+    say("load through the proxy and past it");
+    const service = cluster.services[cluster.services.length >> 1]!;
+    return measureLoad(network, proxy, service, options.loadRounds);
   }
 
   async function measureNftables(proxy: MeasuredProxy, restartCommits: number): Promise<NftablesResult> {
@@ -118,7 +126,7 @@ export async function runSize(
   async function plainIfAffordable(): Promise<SizeResult["plain"]> {
     const endpoints = size.services * size.endpointsPerService;
     const { path } = site.proxyOptions;
-    if (subject === "nftables" || subject === "ipvs" || path === undefined) return undefined;
+    if (modeOf(subject) !== "iptables" || path === undefined) return undefined;
     if (subject === "iptables-nft" && endpoints > PLAIN_NFT_ENDPOINTS && !options.full) return undefined;
     say("plain iptables-restore of the whole document");
     return measurePlain(cluster.services, path);

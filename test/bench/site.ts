@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Cluster } from "./cluster.ts";
 import { pathWith, variantOf } from "./iptables-tools.ts";
 import { Network } from "./network.ts";
-import type { ClusterSize, Subject } from "./options.ts";
+import { type ClusterSize, modeOf, type Subject } from "./options.ts";
 import { MeasuredProxy, type ProxyOptions } from "./proxy.ts";
 
 export class Site {
@@ -20,12 +20,12 @@ export class Site {
   ): Promise<Site> {
     mkdirSync(folder, { recursive: true });
     const kubeconfig = join(folder, "kubeconfig");
-    const network = await Network.create();
+    const network = await Network.create(subject === "userspace");
     await network.api.call("start", { size, kubeconfig });
     const variant = variantOf(subject);
     return new Site(new Cluster(size), network, {
       kubeconfig,
-      mode: subject === "nftables" || subject === "ipvs" ? subject : "iptables",
+      mode: modeOf(subject),
       path: variant === undefined ? process.env.PATH : pathWith(variant, folder),
       profile,
     });

@@ -15,6 +15,14 @@ import {
 import { plainRatio } from "./figures-iptables.ts";
 import { changeWorkRatio } from "./figures-ipvs.ts";
 import { commitRatio } from "./figures-nftables.ts";
+import {
+  connections8Ratio,
+  connectionsRatio,
+  requestP50Ratio,
+  requestP99Ratio,
+  streamRatio,
+  streams8Ratio,
+} from "./figures-userspace.ts";
 import { type Subject, sizeText } from "./options.ts";
 import { lostConnections, type SizeResult } from "./results.ts";
 
@@ -32,7 +40,7 @@ interface Target extends Omit<Figure, "name"> {
   readonly limit: number;
   /** The limit is the least that will do, not the most. */
   readonly least?: true;
-  /** Measured with upstream 1.36 on a machine of the same kind, not in this run. */
+  /** Measured with upstream (1.36; userspace mode: 1.20) on a machine of the same kind, not in this run. */
   readonly upstream?: number;
 }
 
@@ -89,6 +97,30 @@ const NFTABLES_ALWAYS: readonly Target[] = [
 /** Whatever the size, and wherever it runs: no times. */
 const IPVS_ALWAYS: readonly Target[] = [written];
 
+/** Whatever the size: through the proxy / direct. */
+const USERSPACE_ALWAYS: readonly Target[] = [
+  { what: "throughput, 1 stream", unit: "x", of: streamRatio, limit: 0.7, least: true, upstream: 0.69 },
+  { what: "throughput, 8 streams", unit: "x", of: streams8Ratio, limit: 0.7, least: true, upstream: 0.7 },
+  {
+    ...{ what: "connections per second, 1 client", unit: "x", of: connectionsRatio },
+    ...{ limit: 0.4, least: true, upstream: 0.1 },
+  },
+  {
+    ...{ what: "connections per second, 8 clients", unit: "x", of: connections8Ratio },
+    ...{ limit: 0.6, least: true, upstream: 0.39 },
+  },
+  { what: "request, p50", unit: "x", of: requestP50Ratio, limit: 2.5, upstream: 2.2 },
+  { what: "request, p99", unit: "x", of: requestP99Ratio, limit: 2.5, upstream: 2.1 },
+];
+
+const USERSPACE: Readonly<Record<string, readonly Target[]>> = {
+  "1000x10": [
+    { ...coldStart, limit: 3_000, upstream: 69_000 },
+    { ...changeP50, limit: 3.4, upstream: 3.4 },
+    { ...peak, limit: 110, upstream: 55 },
+  ],
+};
+
 const NFTABLES: Readonly<Record<string, readonly Target[]>> = {
   "100x10": [
     { ...changeP50, limit: 5 },
@@ -137,6 +169,8 @@ function targetsOf(subject: Subject, size: string): readonly Target[] {
       return [...(NFTABLES[size] ?? []), ...NFTABLES_ALWAYS];
     case "ipvs":
       return IPVS_ALWAYS;
+    case "userspace":
+      return [...(USERSPACE[size] ?? []), ...USERSPACE_ALWAYS];
   }
 }
 
@@ -156,7 +190,7 @@ const IPTABLES_GROWTH: Growth = {
   limit: 1.5,
   services: 5000,
 };
-const NFTABLES_GROWTH: Growth = { what: "one endpoint replaced, p50", of: changeP50Ms, limit: 1.2 };
+const CHANGE_GROWTH: Growth = { what: "one endpoint replaced, p50", of: changeP50Ms, limit: 1.2 };
 /** Its latency is mostly that of the other processes on the one processor, and both change with what else runs there. */
 const IPVS_GROWTH: Growth = {
   what: "one endpoint replaced, compile + write, times the kernel",
@@ -171,7 +205,8 @@ function growthOf(subject: Subject): Growth {
     case "iptables-legacy":
       return IPTABLES_GROWTH;
     case "nftables":
-      return NFTABLES_GROWTH;
+    case "userspace":
+      return CHANGE_GROWTH;
     case "ipvs":
       return IPVS_GROWTH;
   }

@@ -62,6 +62,11 @@ export class Agent<C extends Calls> {
     this.#process.on("close", () => this.#abandon(new Error(`${script.pathname} ended`)));
   }
 
+  /** Process id: none of the programs that start it forks. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   call<K extends keyof C & string>(
     name: K,
     ...[argument]: Parameters<C[K]>
