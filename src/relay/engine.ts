@@ -2,12 +2,13 @@
 import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
 import { raiseDescriptorLimit } from "./descriptor-limit.ts";
 import { FailureLog } from "./failure-log.ts";
+import * as libc from "./libc.ts";
 import { openListener } from "./listen.ts";
 import { Loop } from "./loop.ts";
 import type { Answer, RejectedPort, Request, WorkerStart } from "./messages.ts";
 import { portStats } from "./stats.ts";
 import { TcpRelay } from "./tcp-relay.ts";
-import type { RelayChanges, RelayStats } from "./types.ts";
+import type { ListenerOptions, RelayChanges, RelayStats } from "./types.ts";
 import { UdpRelay } from "./udp-relay.ts";
 import { VirtualPorts } from "./virtual-ports.ts";
 
@@ -17,6 +18,12 @@ const OTHER_DESCRIPTORS = 4096;
 /** Errors inside the relay that are told; there should be none, so the first ones say it all. */
 const TOLD_ERRORS = 20;
 
+interface OpenedListener {
+  readonly options: ListenerOptions;
+  readonly fd: number;
+  readonly port: number;
+}
+
 export class Engine {
   readonly loop: Loop;
   readonly #start: WorkerStart;
@@ -25,6 +32,8 @@ export class Engine {
   readonly #failures: FailureLog;
   readonly #tcp: TcpRelay;
   readonly #udp: UdpRelay;
+  /** Sockets whose clients wait in the kernel until they are accepted. */
+  readonly #opened: OpenedListener[] = [];
   #internalErrors = 0;
   /** When everything ends; undefined until a stop is asked for. */
   #deadline: number | undefined;
@@ -47,20 +56,17 @@ export class Engine {
     const descriptors = raiseDescriptorLimit(
       2 * limits.connections + limits.associations + OTHER_DESCRIPTORS,
     );
-    const ports = this.#start.listeners.map((options) => {
-      const { fd, port } = openListener(options, this.#start.settings.keepaliveMs);
-      const family = options.family === "IPv4" ? AF_INET : AF_INET6;
-      if (options.protocol === "TCP") this.#tcp.addListener(fd, options.source, family);
-      else this.#udp.addListener(fd, options.source, port);
-      return port;
-    });
-    this.#answer({ type: "started", ports, descriptors });
+    for (const options of this.#start.listeners)
+      this.#opened.push({ options, ...openListener(options, this.#start.settings.keepaliveMs) });
+    this.#answer({ type: "started", ports: this.#opened.map(({ port }) => port), descriptors });
   }
 
   handle(request: Request): void {
     if (request.type === "update") {
       const rejected = this.#update(request.changes);
       this.#answer({ type: "updated", id: request.id, rejected });
+    } else if (request.type === "accept") {
+      for (const opened of this.#opened.splice(0)) this.#accept(opened);
     } else if (request.type === "stats") {
       this.#answer({ type: "stats", id: request.id, stats: this.#stats() });
     } else {
@@ -85,8 +91,14 @@ export class Engine {
   close(): void {
     this.#tcp.close();
     this.#udp.close();
+    for (const { fd } of this.#opened.splice(0)) libc.close(fd);
     this.#failures.flush();
     this.loop.close();
+  }
+
+  #accept({ fd, port, options: { family, protocol, source } }: OpenedListener): void {
+    if (protocol === "TCP") this.#tcp.addListener(fd, source, family === "IPv4" ? AF_INET : AF_INET6);
+    else this.#udp.addListener(fd, source, port);
   }
 
   #hasStopped(): boolean {

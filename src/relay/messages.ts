@@ -13,6 +13,7 @@ export interface WorkerStart {
 
 export type Request =
   | { readonly type: "update"; readonly id: number; readonly changes: RelayChanges }
+  | { readonly type: "accept" }
   | { readonly type: "stats"; readonly id: number }
   | { readonly type: "stop"; readonly graceMs: number };
 

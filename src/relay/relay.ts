@@ -105,6 +105,14 @@ export class Relay {
     return answers.flatMap((answer) => (answer.type === "updated" ? answer.rejected : []));
   }
 
+  /**
+   * Serves whoever comes, from now on: from the start, clients can connect and send, but are not looked at. Once they are,
+   * the virtual ports should be known. Does nothing the second time.
+   */
+  accept(): void {
+    if (!this.#isOver) this.#send({ type: "accept" });
+  }
+
   /** What has been counted so far. */
   async stats(): Promise<RelayStats> {
     const answer = await this.#request((id) => ({ type: "stats", id }));

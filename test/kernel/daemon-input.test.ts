@@ -292,7 +292,9 @@ describeKinds("bad input", ({ mode, options }) => {
       "crowd.yaml",
       crowd(9_999).replaceAll('"conditions":{"ready":false}', '"conditions":{"ready":true}'),
     );
+    // A relay does not tell what it balances over, but with so many that are dead hardly anyone gets through.
     const balanced = async (): Promise<number> => {
+      if (mode === "userspace") return typeof (await one()) === "object" ? 0 : 9_999;
       const text =
         mode === "nftables"
           ? await proxy.nft("list", "map", "ip", "kube-proxy", "endpoints")

@@ -59,6 +59,26 @@ describe.skipIf(missing)(`relay, listeners${missing ? `: skipped, ${missing}` : 
     await relay.stop({ graceMs: 0 });
   });
 
+  it("lets clients wait until it has been told what there is", async () => {
+    const relay = await network.startRelay({}, false);
+    using client = await TestSocket.connect(network.client, at(virtual, PORT));
+    using datagrams = TestSocket.udp(network.client, at(virtual, PORT));
+    await client.send("tcp");
+    await datagrams.send("udp");
+    using server = new TestServer(network.server, first);
+    using _echo = new EchoServer(network.server, first);
+    await relay.update({
+      upsert: (["TCP", "UDP"] as const).map((protocol) => virtualPort("IPv4", protocol, PORT, [first])),
+    });
+    expect(await relay.stats()).toMatchObject({ connections: 0, associations: 0 });
+    relay.accept();
+    relay.accept();
+    using accepted = await server.accept();
+    expect((await accepted.readBytes(3)).toString()).toBe("tcp");
+    expect(String(await datagrams.read())).toBe("udp");
+    await relay.stop({ graceMs: 0 });
+  });
+
   it("serves clients on its own node, whose packets are redirected to the loopback", async () => {
     const { node } = network;
     await node.exec(["ip", "route", "add", "10.96.0.4", "dev", "client"]);

@@ -45,6 +45,7 @@ export async function fullPass(input: FullPassInput): Promise<FullPassResult> {
   const specs = [...state.specs()];
   for (const { id } of specs) ids.add(id);
   await relay.update({ upsert: specs });
+  relay.accept();
   const table = setTable(options.family);
   const found = await findSets(sets, table);
   const wanted = state.wantedEntries();

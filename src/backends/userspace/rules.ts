@@ -36,7 +36,7 @@ export const JUMPS: readonly JumpRule[] = (
   [
     ["mangle", "PREROUTING", CHAIN.proxyFirewall, FIREWALL],
     ["mangle", "OUTPUT", CHAIN.proxyFirewall, FIREWALL],
-    ["mangle", "PREROUTING", CHAIN.keepSource, "answers to connections that keep the client's address"],
+    ["mangle", "PREROUTING", CHAIN.keepSource, "answers to connections that keep the address of the client"],
     ["nat", "PREROUTING", CHAIN.portalsContainer, PORTALS],
     ["nat", "OUTPUT", CHAIN.portalsHost, PORTALS],
     ["filter", "INPUT", CHAIN.services, SERVICES],

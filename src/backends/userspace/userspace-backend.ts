@@ -26,6 +26,7 @@ import { isCarried } from "./compile-service.ts";
 import { fullPass } from "./full-pass.ts";
 import { MARKED } from "./names.ts";
 import type { UserspaceOptions } from "./options.ts";
+import { readPreviousPorts } from "./previous-ports.ts";
 import { RelayCounters } from "./relay-counters.ts";
 import { constantRules, type RelayPorts } from "./rules.ts";
 import type { ServiceState } from "./service-state.ts";
@@ -61,6 +62,8 @@ export class UserspaceBackend implements Backend {
   readonly #counters = new RelayCounters();
   readonly #refused = new Map<ServiceKey, string>();
   #running: RunningRelay | undefined;
+  /** No Service has come yet and nothing of ours is in the kernel. Then no relay is started: one costs 20 MB and more. */
+  #idle = false;
   #sets: NetlinkSocket | undefined;
   #onDrift: ((what: string) => void) | undefined;
   /** What is in relay and kernel since the last success. */
@@ -85,6 +88,10 @@ export class UserspaceBackend implements Backend {
   }
 
   async sync(changes: Iterable<ServiceChange>): Promise<SyncResult> {
+    if (this.#idle) {
+      const all = [...changes];
+      return hasPorts(all) ? this.resync(all) : nothingDone(false);
+    }
     const [state, running] = [this.#known, this.#running];
     if (state === undefined || running === undefined)
       throw new BackendError("NEEDS_RESYNC", "a full pass has to come first");
@@ -122,11 +129,13 @@ export class UserspaceBackend implements Backend {
 
   async resync(all: Iterable<ServiceChange>): Promise<SyncResult> {
     const started = performance.now();
-    const options = await this.#options.userspaceOptions();
     this.#known = undefined;
     this.#refused.clear();
     for (const [key, ports] of all) this.#noteRefused(key, ports);
     try {
+      this.#idle = await this.#hasNothing(all);
+      if (this.#idle) return nothingDone(true);
+      const options = await this.#options.userspaceOptions();
       const { relay, ports, ids } = await this.#run(options);
       const { iptables } = this.#options;
       const sets = this.#openSets();
@@ -145,6 +154,7 @@ export class UserspaceBackend implements Backend {
   }
 
   async checkDrift(): Promise<string | undefined> {
+    if (this.#idle) return undefined;
     const [state, running] = [this.#known, this.#running];
     if (running === undefined) return RELAY_ENDED;
     if (state === undefined) return undefined;
@@ -197,6 +207,11 @@ export class UserspaceBackend implements Backend {
     return { iptables: version, variant };
   }
 
+  async #hasNothing(all: Iterable<ServiceChange>): Promise<boolean> {
+    if (this.#running !== undefined || hasPorts(all)) return false;
+    return (await readPreviousPorts(this.#options.iptables)) === undefined;
+  }
+
   async #run(options: UserspaceOptions): Promise<RunningRelay> {
     if (this.#running === undefined) {
       this.#running = await this.#options.startRelay(options, () => {
@@ -232,6 +247,15 @@ export class UserspaceBackend implements Backend {
   #refusedList(): SyncResult["refused"] {
     return Array.from(this.#refused, ([key, reason]) => ({ key, reason }));
   }
+}
+
+function hasPorts(services: Iterable<ServiceChange>): boolean {
+  for (const [, ports] of services) if (ports.length > 0) return true;
+  return false;
+}
+
+function nothingDone(full: boolean): SyncResult {
+  return { full, refused: [], phases: {}, owned: {}, written: {} };
 }
 
 function hasMarkedRoute({ family, keepSourceMark }: UserspaceOptions): boolean {

@@ -83,8 +83,8 @@ export class RelayNetwork {
   }
 
   /** Starts a relay in the node with a listener for each family and protocol, to which the rules redirect. */
-  startRelay(options: Partial<RelayOptions> = {}): Promise<Relay> {
-    return inNetworkOf(this.node.pid, () =>
+  async startRelay(options: Partial<RelayOptions> = {}, accepts = true): Promise<Relay> {
+    const relay = await inNetworkOf(this.node.pid, () =>
       Relay.start({
         listeners: (["IPv4", "IPv6"] as const).flatMap((family) =>
           (["TCP", "UDP"] as const).map((protocol) => ({
@@ -99,6 +99,8 @@ export class RelayNetwork {
         ...options,
       }),
     );
+    if (accepts) relay.accept();
+    return relay;
   }
 
   async #wire(): Promise<void> {
