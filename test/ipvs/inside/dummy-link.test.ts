@@ -16,6 +16,18 @@ const NAME = "kube-ipvs0";
 const ip = (...argv: string[]): string => execFileSync("ip", argv, { encoding: "utf8" });
 const results = (outcomes: readonly { result: string }[]) => outcomes.map(({ result }) => result);
 
+async function canConnect(port: number, address: string): Promise<boolean> {
+  const client = connect(port, address);
+  try {
+    await once(client, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    client.destroy();
+  }
+}
+
 describe("the dummy device", () => {
   const socket = openRtnetlink();
   beforeEach(() => {
@@ -75,9 +87,8 @@ describe("the dummy device", () => {
     const server = createServer().listen(0, address);
     await once(server, "listening");
     const { port } = server.address() as { port: number };
-    const client = connect(port, address);
-    await once(client, "connect");
-    client.destroy();
+    // The kernel adds the route of an IPv6 address a moment after the address.
+    await expect.poll(() => canConnect(port, address)).toBe(true);
     server.close();
     expect(findLink(socket, NAME)).toMatchObject({ up: false });
   });
