@@ -3,33 +3,33 @@ import { constants } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IpFamily } from "../model/types.ts";
 import type { AttributeReader } from "../netlink/attributes.ts";
+import {
+  CT_DELETE,
+  CT_GET,
+  CT_GET_STATS,
+  CTA_IP_V4_DST,
+  CTA_IP_V4_SRC,
+  CTA_IP_V6_DST,
+  CTA_IP_V6_SRC,
+  CTA_PROTO_DST_PORT,
+  CTA_PROTO_NUM,
+  CTA_PROTO_SRC_PORT,
+  CTA_TUPLE_IP,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
+  CTA_TUPLE_REPLY,
+  CTA_TUPLE_ZONE,
+} from "../netlink/ctnetlink.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress, encodeAddress } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK } from "../netlink/messages.ts";
-import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkType, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
+import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 
-const NFNL_SUBSYS_CTNETLINK = 1;
-const CT_GET = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 1);
-const CT_DELETE = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 2);
-const CT_GET_STATS = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 5);
-
-const CTA_TUPLE_ORIG = 1;
-const CTA_TUPLE_REPLY = 2;
 const CTA_ID = 12;
 const CTA_ZONE = 18;
 const CTA_FILTER = 25;
 const CTA_FILTER_ORIG_FLAGS = 1;
-const CTA_TUPLE_IP = 1;
-const CTA_TUPLE_PROTO = 2;
-const CTA_TUPLE_ZONE = 3;
-const CTA_IP_V4_SRC = 1;
-const CTA_IP_V4_DST = 2;
-const CTA_IP_V6_SRC = 3;
-const CTA_IP_V6_DST = 4;
-const CTA_PROTO_NUM = 1;
-const CTA_PROTO_SRC_PORT = 2;
-const CTA_PROTO_DST_PORT = 3;
 
 /** CTA_FILTER_FLAG(CTA_PROTO_NUM) of net/netfilter/nf_conntrack_netlink.c: compare the protocol number. */
 const FILTER_PROTO_NUM = 1 << 3;

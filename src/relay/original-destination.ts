@@ -3,25 +3,25 @@
  * which is rewritten by then), so connection tracking is asked, once for each new client, for the entry whose replies go
  * from our socket to the client.
  */
+import {
+  CT_GET,
+  CTA_IP_V4_DST,
+  CTA_IP_V4_SRC,
+  CTA_IP_V6_DST,
+  CTA_IP_V6_SRC,
+  CTA_PROTO_DST_PORT,
+  CTA_PROTO_NUM,
+  CTA_PROTO_SRC_PORT,
+  CTA_TUPLE_IP,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
+  CTA_TUPLE_REPLY,
+} from "../netlink/ctnetlink.ts";
 import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
 import type { NetlinkMessage, NetlinkRequest } from "../netlink/messages.ts";
-import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkType, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
+import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { IPPROTO_UDP } from "./constants.ts";
-
-// linux/netfilter/nfnetlink_conntrack.h
-const CT_GET = nfnetlinkType(1, 1);
-const CTA_TUPLE_ORIG = 1;
-const CTA_TUPLE_REPLY = 2;
-const CTA_TUPLE_IP = 1;
-const CTA_TUPLE_PROTO = 2;
-const CTA_IP_V4_SRC = 1;
-const CTA_IP_V4_DST = 2;
-const CTA_IP_V6_SRC = 3;
-const CTA_IP_V6_DST = 4;
-const CTA_PROTO_NUM = 1;
-const CTA_PROTO_SRC_PORT = 2;
-const CTA_PROTO_DST_PORT = 3;
 
 /** Addresses of 4 or 16 bytes. */
 export interface ReceivedFrom {
