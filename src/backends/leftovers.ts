@@ -3,6 +3,7 @@ import type { ProxyMode } from "../config/proxy-config.ts";
 import { deleteTable } from "../kernel/nf-tables.ts";
 import type { Logger } from "../logging/logger.ts";
 import { IP_FAMILIES, type IpFamily } from "../model/types.ts";
+import { removeSets } from "./ip-sets/remove-sets.ts";
 import { IPTABLES_TELLTALE, iptablesBelongings } from "./iptables/cleanup.ts";
 import { apartFrom } from "./iptables-chains/apart-from.ts";
 import {
@@ -10,7 +11,8 @@ import {
   type FindBelongings,
   removeFromAllVariants,
 } from "./iptables-chains/remove-chains.ts";
-import { IPVS_CHAINS, IPVS_TELLTALE, removeServers, removeSets } from "./ipvs/cleanup.ts";
+import { IPVS_CHAINS, IPVS_TELLTALE, removeServers } from "./ipvs/cleanup.ts";
+import { setTable as ipvsSetTable } from "./ipvs/set-specs.ts";
 import { removeSetsAndRouting, USERSPACE_CHAINS, USERSPACE_TELLTALE } from "./userspace/cleanup.ts";
 
 /** Removes some of a mode's objects of one family, whoever made them; returns whether there were any. */
@@ -38,7 +40,7 @@ const BEFORE_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
   ["ipvs", removeServers],
 ];
 const AFTER_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
-  ["ipvs", removeSets],
+  ["ipvs", (family) => removeSets(ipvsSetTable(family))],
   ["userspace", removeSetsAndRouting],
 ];
 

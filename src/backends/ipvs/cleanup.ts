@@ -8,11 +8,11 @@ import { deleteLink, findLink } from "../../kernel/links.ts";
 import { openRtnetlink } from "../../kernel/rtnetlink.ts";
 import { listLinkAddresses, removeLinkAddresses } from "../../kernel/virtual-addresses.ts";
 import { VIRTUAL_DEVICE } from "../../kernel/virtual-device.ts";
-import { IP_FAMILIES, type IpFamily } from "../../model/types.ts";
-import { openIpset } from "../../netlink/ipset/sets.ts";
+import type { IpFamily } from "../../model/types.ts";
 import type { NetlinkSocket } from "../../netlink/socket.ts";
 import { findSets } from "../ip-sets/find-sets.ts";
-import { destroySets } from "../ip-sets/write-entries.ts";
+import { removeSets } from "../ip-sets/remove-sets.ts";
+import { namesInBothFamilies } from "../ip-sets/set-names.ts";
 import type { JumpRule } from "../iptables-chains/jump-rule.ts";
 import type { KernelState } from "../iptables-chains/kernel-state.ts";
 import {
@@ -24,7 +24,7 @@ import {
 import { usesSet } from "../iptables-chains/set-match.ts";
 import { findAddresses, findServers } from "./found.ts";
 import { closeKernel, openKernel } from "./kernel.ts";
-import { CHAIN, SET_ROLES, setName } from "./names.ts";
+import { CHAIN, SET } from "./names.ts";
 import { isOurs } from "./ownership.ts";
 import { serverId } from "./plan-servers.ts";
 import { JUMPS } from "./rules.ts";
@@ -53,7 +53,7 @@ const OBSOLETE: Belongings = {
   chains: { nat: [], filter: [OUT_FILTER], mangle: [] },
 };
 
-const SET_NAMES = new Set(IP_FAMILIES.flatMap((family) => SET_ROLES.map((role) => setName(family, role))));
+const SET_NAMES = namesInBothFamilies(SET);
 
 /** What of the mode can be in iptables. */
 export const IPVS_CHAINS: Belongings = {
@@ -96,7 +96,7 @@ export async function removeIpvsMode(family: IpFamily): Promise<void> {
   const steps = [
     () => removeServers(family),
     () => removeFromAllVariants(family, () => IPVS_CHAINS),
-    () => removeSets(family),
+    () => removeSets(setTable(family)),
   ];
   for (const step of steps) {
     try {
@@ -116,14 +116,6 @@ export async function removeServers(family: IpFamily): Promise<boolean> {
   if (index === undefined) return servers;
   await unbindAll(links, index, family);
   return bound.size > 0 || servers;
-}
-
-/** Destroys our sets, which no rule may use any more; returns whether there were any. Throws an IpsetError. */
-export function removeSets(family: IpFamily): boolean {
-  // Asking for sets would make the kernel load their module.
-  if (!existsSync("/sys/module/ip_set")) return false;
-  using socket = openIpset();
-  return destroySets(socket, setTable(family));
 }
 
 async function removeVirtualServers(family: IpFamily): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** Names of sets and chains: upstream's, so that tools and runbooks that know them keep working, and a few of our own. */
 import type { IpFamily } from "../../model/types.ts";
+import { nameInFamily } from "../ip-sets/set-names.ts";
 import { SOURCE_RANGES_CHAIN } from "../iptables-chains/firewall-chains.ts";
 import { COMMON_CHAIN } from "../iptables-chains/names.ts";
 
@@ -46,11 +47,7 @@ export type SetRole = keyof typeof SET;
 
 export const SET_ROLES = Object.keys(SET) as readonly SetRole[];
 
-/** The kernel's limit for names of sets, without the terminating NUL (IPSET_MAXNAMELEN). */
-const MAX_NAME = 31;
-
-/** The name of a set in a family; IPv6 names are cut, as upstream cuts them. */
+/** The name of a set in a family. */
 export function setName(family: IpFamily, role: SetRole): string {
-  const name = SET[role];
-  return family === "IPv4" ? name : `KUBE-6-${name.slice("KUBE-".length)}`.slice(0, MAX_NAME);
+  return nameInFamily(family, SET[role]);
 }

@@ -48,17 +48,7 @@ export const JUMPS: readonly JumpRule[] = (
 /** Compiles everything that the mode keeps in iptables. */
 export function constantRules(options: RuleOptions): ConstantRules {
   const { family, localTraffic } = options;
-  const name = (role: SetRole): string => setName(family, role);
-  const firewall = firewallChains(
-    {
-      noLocalInternal: name("noLocalInternal"),
-      noLocalExternal: name("noLocalExternal"),
-      loadBalancerFirewall: name("loadBalancerFirewall"),
-      loadBalancerSources: name("loadBalancerSources"),
-      loadBalancerSelf: name("loadBalancerSelf"),
-    },
-    localTraffic,
-  );
+  const firewall = firewallChains((set) => setName(family, set), localTraffic);
   return {
     jumps: JUMPS,
     chains: {

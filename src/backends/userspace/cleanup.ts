@@ -1,14 +1,13 @@
 /** Removes what the mode, ours or upstream's, has made. */
-import { existsSync } from "node:fs";
 import { removePolicyRoutes } from "../../kernel/policy-routing.ts";
 import { openRtnetlink } from "../../kernel/rtnetlink.ts";
-import { IP_FAMILIES, type IpFamily } from "../../model/types.ts";
-import { openIpset } from "../../netlink/ipset/sets.ts";
-import { destroySets } from "../ip-sets/write-entries.ts";
+import type { IpFamily } from "../../model/types.ts";
+import { removeSets } from "../ip-sets/remove-sets.ts";
+import { namesInBothFamilies } from "../ip-sets/set-names.ts";
 import type { JumpRule } from "../iptables-chains/jump-rule.ts";
 import { type Belongings, type ChainRef, removeFromAllVariants } from "../iptables-chains/remove-chains.ts";
 import { usesSet } from "../iptables-chains/set-match.ts";
-import { CHAIN, MARKED, SET_ROLES, setName } from "./names.ts";
+import { CHAIN, MARKED, SET } from "./names.ts";
 import { JUMPS } from "./rules.ts";
 import { setTable } from "./set-specs.ts";
 
@@ -24,7 +23,7 @@ const jump = (from: string, to: string): JumpRule => ({
   newOnly: false,
 });
 
-const SET_NAMES = new Set(IP_FAMILIES.flatMap((family) => SET_ROLES.map((role) => setName(family, role))));
+const SET_NAMES = namesInBothFamilies(SET);
 
 /** What of the mode can be in iptables. */
 export const USERSPACE_CHAINS: Belongings = {
@@ -52,17 +51,10 @@ export async function removeUserspaceMode(family: IpFamily): Promise<void> {
  */
 export function removeSetsAndRouting(family: IpFamily): boolean {
   const routed = removeRoutes(family);
-  return removeSets(family) || routed;
+  return removeSets(setTable(family)) || routed;
 }
 
 function removeRoutes(family: IpFamily): boolean {
   using socket = openRtnetlink();
   return removePolicyRoutes(socket, family, MARKED.table);
-}
-
-function removeSets(family: IpFamily): boolean {
-  // Asking for sets would make the kernel load their module.
-  if (!existsSync("/sys/module/ip_set")) return false;
-  using socket = openIpset();
-  return destroySets(socket, setTable(family));
 }

@@ -1,5 +1,6 @@
 /** Names of chains and sets. The chains are those of upstream's mode of the same name; the sets are our own. */
 import type { IpFamily } from "../../model/types.ts";
+import { nameInFamily } from "../ip-sets/set-names.ts";
 import { SOURCE_RANGES_CHAIN } from "../iptables-chains/firewall-chains.ts";
 import { COMMON_CHAIN } from "../iptables-chains/names.ts";
 
@@ -41,8 +42,7 @@ export type SetRole = keyof typeof SET;
 
 export const SET_ROLES = Object.keys(SET) as readonly SetRole[];
 
-/** The name of a set in a family: at most 31 characters, as the kernel wants. */
+/** The name of a set in a family. */
 export function setName(family: IpFamily, role: SetRole): string {
-  const name = SET[role];
-  return family === "IPv4" ? name : `KUBE-6-${name.slice("KUBE-".length)}`;
+  return nameInFamily(family, SET[role]);
 }

@@ -49,17 +49,7 @@ export const JUMPS: readonly JumpRule[] = (
 /** Compiles everything that the mode keeps in iptables. */
 export function constantRules(options: RuleOptions, ports: RelayPorts): ConstantRules {
   const { family, localTraffic } = options;
-  const name = (role: Parameters<typeof setName>[1]): string => setName(family, role);
-  const firewall = firewallChains(
-    {
-      noLocalInternal: name("noLocalInternal"),
-      noLocalExternal: name("noLocalExternal"),
-      loadBalancerFirewall: name("loadBalancerFirewall"),
-      loadBalancerSources: name("loadBalancerSources"),
-      loadBalancerSelf: name("loadBalancerSelf"),
-    },
-    localTraffic,
-  );
+  const firewall = firewallChains((set) => setName(family, set), localTraffic);
   return {
     jumps: JUMPS,
     chains: {
