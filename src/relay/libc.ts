@@ -40,8 +40,9 @@ const native = {
 
 const { EINTR } = constants.errno;
 
-function failure(): number {
-  return -koffi.errno();
+/** What the kernel would return: the C library says -1 and keeps the errno elsewhere. */
+function orErrno(result: number): number {
+  return result >= 0 ? result : -koffi.errno();
 }
 
 /** Memory that the kernel reads and writes; `address` stays right for as long as `bytes` is held. */
@@ -57,82 +58,74 @@ export function allocate(length: number): Memory {
 }
 
 export function socket(domain: number, type: number, protocol: number): number {
-  const fd = native.socket(domain, type, protocol);
-  return fd >= 0 ? fd : failure();
+  return orErrno(native.socket(domain, type, protocol));
 }
 
 export function bind(fd: number, address: number, length: number): number {
-  return native.bind(fd, address, length) === 0 ? 0 : failure();
+  return orErrno(native.bind(fd, address, length));
 }
 
 export function listen(fd: number, backlog: number): number {
-  return native.listen(fd, backlog) === 0 ? 0 : failure();
+  return orErrno(native.listen(fd, backlog));
 }
 
 export function connect(fd: number, address: number, length: number): number {
-  return native.connect(fd, address, length) === 0 ? 0 : failure();
+  return orErrno(native.connect(fd, address, length));
 }
 
 /** `length` is the address of a u32. */
 export function accept4(fd: number, address: number, length: number, flags: number): number {
-  const accepted = native.accept4(fd, address, length, flags);
-  return accepted >= 0 ? accepted : failure();
+  return orErrno(native.accept4(fd, address, length, flags));
 }
 
 /** `length` is the address of a u32. */
 export function getsockname(fd: number, address: number, length: number): number {
-  return native.getsockname(fd, address, length) === 0 ? 0 : failure();
+  return orErrno(native.getsockname(fd, address, length));
 }
 
 /** `length` is the address of a u32. */
 export function getsockopt(fd: number, level: number, name: number, value: number, length: number): number {
-  return native.getsockopt(fd, level, name, value, length) === 0 ? 0 : failure();
+  return orErrno(native.getsockopt(fd, level, name, value, length));
 }
 
 export function setsockopt(fd: number, level: number, name: number, value: number, length: number): number {
-  return native.setsockopt(fd, level, name, value, length) === 0 ? 0 : failure();
+  return orErrno(native.setsockopt(fd, level, name, value, length));
 }
 
 export function recv(fd: number, buffer: number, length: number, flags: number): number {
-  const count = native.recv(fd, buffer, length, flags);
-  return count >= 0 ? count : failure();
+  return orErrno(native.recv(fd, buffer, length, flags));
 }
 
 export function send(fd: number, buffer: number, length: number, flags: number): number {
-  const count = native.send(fd, buffer, length, flags);
-  return count >= 0 ? count : failure();
+  return orErrno(native.send(fd, buffer, length, flags));
 }
 
 /** `message` is the address of a struct msghdr. */
 export function recvmsg(fd: number, message: number, flags: number): number {
-  const count = native.recvmsg(fd, message, flags);
-  return count >= 0 ? count : failure();
+  return orErrno(native.recvmsg(fd, message, flags));
 }
 
 /** `message` is the address of a struct msghdr. */
 export function sendmsg(fd: number, message: number, flags: number): number {
-  const count = native.sendmsg(fd, message, flags);
-  return count >= 0 ? count : failure();
+  return orErrno(native.sendmsg(fd, message, flags));
 }
 
 /** Between a pipe and a socket, both at their own positions. */
 export function splice(from: number, to: number, length: number, flags: number): number {
-  const count = native.splice(from, 0, to, 0, length, flags);
-  return count >= 0 ? count : failure();
+  return orErrno(native.splice(from, 0, to, 0, length, flags));
 }
 
 /** `fds` is the address of two ints. */
 export function pipe2(fds: number, flags: number): number {
-  return native.pipe2(fds, flags) === 0 ? 0 : failure();
+  return orErrno(native.pipe2(fds, flags));
 }
 
 export function fcntl(fd: number, command: number, value: number): number {
-  const result = native.fcntl(fd, command, value);
-  return result >= 0 ? result : failure();
+  return orErrno(native.fcntl(fd, command, value));
 }
 
 export function shutdown(fd: number, how: number): number {
-  return native.shutdown(fd, how) === 0 ? 0 : failure();
+  return orErrno(native.shutdown(fd, how));
 }
 
 /** Never to be repeated, not even after EINTR: the descriptor is gone, and another thread may have got its number. */
@@ -141,33 +134,28 @@ export function close(fd: number): void {
 }
 
 export function dup(fd: number): number {
-  const copy = native.dup(fd);
-  return copy >= 0 ? copy : failure();
+  return orErrno(native.dup(fd));
 }
 
 export function read(fd: number, buffer: number, length: number): number {
-  const count = native.read(fd, buffer, length);
-  return count >= 0 ? count : failure();
+  return orErrno(native.read(fd, buffer, length));
 }
 
 export function write(fd: number, buffer: number, length: number): number {
-  const count = native.write(fd, buffer, length);
-  return count >= 0 ? count : failure();
+  return orErrno(native.write(fd, buffer, length));
 }
 
 export function eventfd(flags: number): number {
-  const fd = native.eventfd(0, flags);
-  return fd >= 0 ? fd : failure();
+  return orErrno(native.eventfd(0, flags));
 }
 
 export function epollCreate(flags: number): number {
-  const fd = native.epoll_create1(flags);
-  return fd >= 0 ? fd : failure();
+  return orErrno(native.epoll_create1(flags));
 }
 
 /** `event` is the address of a struct epoll_event. */
 export function epollControl(epoll: number, operation: number, fd: number, event: number): number {
-  return native.epoll_ctl(epoll, operation, fd, event) === 0 ? 0 : failure();
+  return orErrno(native.epoll_ctl(epoll, operation, fd, event));
 }
 
 /** `events` is the address of `length` structs epoll_event. A signal counts as no event. */
@@ -180,5 +168,5 @@ export function epollWait(epoll: number, events: number, length: number, millise
 
 /** Of this process. `to` (0 = only read) and `from` are addresses of a struct rlimit: two u64, soft and hard. */
 export function prlimit(resource: number, to: number, from: number): number {
-  return native.prlimit(0, resource, to, from) === 0 ? 0 : failure();
+  return orErrno(native.prlimit(0, resource, to, from));
 }
