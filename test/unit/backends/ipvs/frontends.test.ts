@@ -4,138 +4,113 @@ import { compileService, serverKeys } from "../../../../src/backends/ipvs/compil
 import { joinHostPort } from "../../../../src/model/address.ts";
 import { ipvsOptions } from "../../../support/ipvs-options.ts";
 import { servicePort } from "../../../support/service-port.ts";
+import { WAYS_IN } from "../../../support/ways-in.ts";
 import { claimsOf, claimsOfPorts, serversOf } from "./in-words.ts";
 
-const FAMILIES = [
-  {
-    family: "IPv4",
-    cluster: "172.30.0.41",
-    external: "198.51.100.1",
-    balancer: "203.0.113.1",
-    node: "192.168.0.2",
-    second: "192.168.1.2",
-    here: "10.1.0.1",
-    there: "10.2.0.1",
-  },
-  {
-    family: "IPv6",
-    cluster: "fd00:172:30::41",
-    external: "2001:db8:e::1",
-    balancer: "2001:db8:b::1",
-    node: "fd00:192:168::2",
-    second: "fd00:192:169::2",
-    here: "fd00:10:1::1",
-    there: "fd00:10:2::1",
-  },
-] as const;
+describe.each(WAYS_IN)("in $family", ({ family, cluster, external, balancer, node, second, here, there }) => {
+  const at = (ip: string, port = 80): string => joinHostPort(ip, port);
+  const both = `${at(here)} ${at(there)}`;
+  const spec = { family, local: [here], remote: [there] } as const;
+  const clusterIP = [`TCP ${at(cluster)} -> ${both} in clusterIP`, `address ${cluster}`];
+  const loopBack = `loopBack ${here},tcp:80,${here}`;
 
-describe.each(FAMILIES)(
-  "in $family",
-  ({ family, cluster, external, balancer, node, second, here, there }) => {
-    const at = (ip: string, port = 80): string => joinHostPort(ip, port);
-    const both = `${at(here)} ${at(there)}`;
-    const spec = { family, local: [here], remote: [there] } as const;
-    const clusterIP = [`TCP ${at(cluster)} -> ${both} in clusterIP`, `address ${cluster}`];
-    const loopBack = `loopBack ${here},tcp:80,${here}`;
+  test("a cluster IP is a virtual server with all endpoints, and an address that the node holds", () => {
+    expect(claimsOf(spec)).toEqual([...clusterIP, loopBack]);
+  });
 
-    test("a cluster IP is a virtual server with all endpoints, and an address that the node holds", () => {
-      expect(claimsOf(spec)).toEqual([...clusterIP, loopBack]);
+  test("an external IP is bound as well", () => {
+    expect(claimsOf({ ...spec, externalIPs: [external] })).toEqual([
+      ...clusterIP,
+      `TCP ${at(external)} -> ${both} in externalIP`,
+      `address ${external}`,
+      loopBack,
+    ]);
+  });
+
+  test("an external IP with policy Local is in another set", () => {
+    expect(serversOf({ ...spec, externalIPs: [external], externalPolicyLocal: true })[1]).toBe(
+      `TCP ${at(external)} -> ${at(here)} in externalIPLocal`,
+    );
+  });
+
+  test("a load balancer's address is in the set of load balancers", () => {
+    expect(claimsOf({ ...spec, loadBalancerIPs: [balancer] })).toEqual([
+      ...clusterIP,
+      `TCP ${at(balancer)} -> ${both} in loadBalancer`,
+      `address ${balancer}`,
+      loopBack,
+    ]);
+  });
+
+  test("a load balancer's address with policy Local is in two", () => {
+    expect(serversOf({ ...spec, loadBalancerIPs: [balancer], externalPolicyLocal: true })[1]).toBe(
+      `TCP ${at(balancer)} -> ${at(here)} in loadBalancer loadBalancerLocal`,
+    );
+  });
+
+  test("external and load-balancer addresses that the node has anyway are served but not bound", () => {
+    const localAddresses = new Set([external, balancer]);
+    expect(
+      claimsOf({ ...spec, externalIPs: [external], loadBalancerIPs: [balancer] }, { localAddresses }),
+    ).toEqual([
+      ...clusterIP,
+      `TCP ${at(external)} -> ${both} in externalIP`,
+      `TCP ${at(balancer)} -> ${both} in loadBalancer`,
+      loopBack,
+    ]);
+  });
+
+  test("a node port is a virtual server on each address of the node, none of them bound", () => {
+    const nodePortAddresses = [node, second];
+    expect(claimsOf({ ...spec, nodePort: 30080 }, { nodePortAddresses })).toEqual([
+      ...clusterIP,
+      "nodePortTCP 30080",
+      `TCP ${at(node, 30080)} -> ${both}`,
+      `TCP ${at(second, 30080)} -> ${both}`,
+      loopBack,
+    ]);
+  });
+
+  test("a node port with policy Local is in two sets", () => {
+    expect(claimsOf({ ...spec, nodePort: 30080, externalPolicyLocal: true })).toEqual([
+      ...clusterIP,
+      "nodePortTCP 30080",
+      "nodePortLocalTCP 30080",
+      `TCP ${at(node, 30080)} -> ${at(here)}`,
+      loopBack,
+    ]);
+  });
+
+  test("the sets of SCTP node ports hold addresses too", () => {
+    const nodePortAddresses = [node, second];
+    const sctp = { ...spec, protocol: "SCTP", nodePort: 30080, externalPolicyLocal: true } as const;
+    expect(claimsOf(sctp, { nodePortAddresses })).toEqual([
+      `SCTP ${at(cluster)} -> ${both} in clusterIP`,
+      `address ${cluster}`,
+      `SCTP ${at(node, 30080)} -> ${at(here)} in nodePortSCTP nodePortLocalSCTP`,
+      `SCTP ${at(second, 30080)} -> ${at(here)} in nodePortSCTP nodePortLocalSCTP`,
+      `loopBack ${here},sctp:80,${here}`,
+    ]);
+  });
+
+  test("all virtual servers of a port are known by name, whoever else claims them", () => {
+    const port = servicePort({
+      ...spec,
+      externalIPs: [external],
+      loadBalancerIPs: [balancer],
+      nodePort: 30080,
     });
-
-    test("an external IP is bound as well", () => {
-      expect(claimsOf({ ...spec, externalIPs: [external] })).toEqual([
-        ...clusterIP,
-        `TCP ${at(external)} -> ${both} in externalIP`,
-        `address ${external}`,
-        loopBack,
-      ]);
-    });
-
-    test("an external IP with policy Local is in another set", () => {
-      expect(serversOf({ ...spec, externalIPs: [external], externalPolicyLocal: true })[1]).toBe(
-        `TCP ${at(external)} -> ${at(here)} in externalIPLocal`,
-      );
-    });
-
-    test("a load balancer's address is in the set of load balancers", () => {
-      expect(claimsOf({ ...spec, loadBalancerIPs: [balancer] })).toEqual([
-        ...clusterIP,
-        `TCP ${at(balancer)} -> ${both} in loadBalancer`,
-        `address ${balancer}`,
-        loopBack,
-      ]);
-    });
-
-    test("a load balancer's address with policy Local is in two", () => {
-      expect(serversOf({ ...spec, loadBalancerIPs: [balancer], externalPolicyLocal: true })[1]).toBe(
-        `TCP ${at(balancer)} -> ${at(here)} in loadBalancer loadBalancerLocal`,
-      );
-    });
-
-    test("external and load-balancer addresses that the node has anyway are served but not bound", () => {
-      const localAddresses = new Set([external, balancer]);
-      expect(
-        claimsOf({ ...spec, externalIPs: [external], loadBalancerIPs: [balancer] }, { localAddresses }),
-      ).toEqual([
-        ...clusterIP,
-        `TCP ${at(external)} -> ${both} in externalIP`,
-        `TCP ${at(balancer)} -> ${both} in loadBalancer`,
-        loopBack,
-      ]);
-    });
-
-    test("a node port is a virtual server on each address of the node, none of them bound", () => {
-      const nodePortAddresses = [node, second];
-      expect(claimsOf({ ...spec, nodePort: 30080 }, { nodePortAddresses })).toEqual([
-        ...clusterIP,
-        "nodePortTCP 30080",
-        `TCP ${at(node, 30080)} -> ${both}`,
-        `TCP ${at(second, 30080)} -> ${both}`,
-        loopBack,
-      ]);
-    });
-
-    test("a node port with policy Local is in two sets", () => {
-      expect(claimsOf({ ...spec, nodePort: 30080, externalPolicyLocal: true })).toEqual([
-        ...clusterIP,
-        "nodePortTCP 30080",
-        "nodePortLocalTCP 30080",
-        `TCP ${at(node, 30080)} -> ${at(here)}`,
-        loopBack,
-      ]);
-    });
-
-    test("the sets of SCTP node ports hold addresses too", () => {
-      const nodePortAddresses = [node, second];
-      const sctp = { ...spec, protocol: "SCTP", nodePort: 30080, externalPolicyLocal: true } as const;
-      expect(claimsOf(sctp, { nodePortAddresses })).toEqual([
-        `SCTP ${at(cluster)} -> ${both} in clusterIP`,
-        `address ${cluster}`,
-        `SCTP ${at(node, 30080)} -> ${at(here)} in nodePortSCTP nodePortLocalSCTP`,
-        `SCTP ${at(second, 30080)} -> ${at(here)} in nodePortSCTP nodePortLocalSCTP`,
-        `loopBack ${here},sctp:80,${here}`,
-      ]);
-    });
-
-    test("all virtual servers of a port are known by name, whoever else claims them", () => {
-      const port = servicePort({
-        ...spec,
-        externalIPs: [external],
-        loadBalancerIPs: [balancer],
-        nodePort: 30080,
-      });
-      const options = ipvsOptions(family, { nodePortAddresses: [node, second] });
-      expect(serverKeys(port, options)).toEqual([
-        `TCP ${at(cluster)}`,
-        `TCP ${at(external)}`,
-        `TCP ${at(balancer)}`,
-        `TCP ${at(node, 30080)}`,
-        `TCP ${at(second, 30080)}`,
-      ]);
-      expect(serverKeys(servicePort({ family }), options)).toEqual([`TCP ${at(cluster)}`]);
-    });
-  },
-);
+    const options = ipvsOptions(family, { nodePortAddresses: [node, second] });
+    expect(serverKeys(port, options)).toEqual([
+      `TCP ${at(cluster)}`,
+      `TCP ${at(external)}`,
+      `TCP ${at(balancer)}`,
+      `TCP ${at(node, 30080)}`,
+      `TCP ${at(second, 30080)}`,
+    ]);
+    expect(serverKeys(servicePort({ family }), options)).toEqual([`TCP ${at(cluster)}`]);
+  });
+});
 
 test.each(["TCP", "UDP", "SCTP"] as const)("%s is part of keys and entries", (protocol) => {
   const name = protocol.toLowerCase();

@@ -3,29 +3,12 @@ import { describe, expect, test } from "vitest";
 import { ipvsOptions } from "../../../../src/backends/ipvs/options.ts";
 import { parseCommandLine } from "../../../../src/cli/parse-command-line.ts";
 import type { IpFamily } from "../../../../src/model/types.ts";
+import { NODE_FACTS } from "../../../support/node-facts.ts";
 
-const NODE = {
-  nodeIPs: ["192.168.0.2"],
-  localAddresses: [
-    "127.0.0.1",
-    "127.0.0.53",
-    "192.168.0.2",
-    "10.1.0.1",
-    "192.168.0.2",
-    "::1",
-    "fe80::2",
-    "fd00::2",
-    "2001:db8::2",
-  ],
-  podCIDR: "10.1.0.0/24",
-  serviceCIDRs: ["172.30.0.0/16"],
-  randomFully: true,
-};
-
-function options(flags: readonly string[], family: IpFamily = "IPv4", node: Partial<typeof NODE> = {}) {
+function options(flags: readonly string[], family: IpFamily = "IPv4", node: Partial<typeof NODE_FACTS> = {}) {
   const command = parseCommandLine([...flags, "--proxy-mode=ipvs"], { readFile: () => "" });
   if ("exit" in command) throw new Error(command.error);
-  return ipvsOptions(command.config, family, { ...NODE, ...node });
+  return ipvsOptions(command.config, family, { ...NODE_FACTS, ...node });
 }
 
 describe("node ports are served", () => {
@@ -92,7 +75,7 @@ test.each<[string, string[], object]>([
 });
 
 test("the value is frozen, and equal for equal facts in another order", () => {
-  const localAddresses = [...NODE.localAddresses].reverse();
+  const localAddresses = [...NODE_FACTS.localAddresses].reverse();
   expect(Object.isFrozen(options([]))).toBe(true);
   expect(options([], "IPv4", { localAddresses })).toEqual(options([]));
 });

@@ -5,15 +5,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { renderJump } from "../../../../src/backends/iptables-chains/jump-rule.ts";
+import type { ConstantRules } from "../../../../src/backends/iptables-chains/constant-rules.ts";
 import type { RestoreTable } from "../../../../src/backends/iptables-chains/restore-block.ts";
 import { IPVS_CHAINS, IPVS_TELLTALE } from "../../../../src/backends/ipvs/cleanup.ts";
 import { SET_ROLES, setName } from "../../../../src/backends/ipvs/names.ts";
 import { constantRules, JUMPS, type RuleOptions } from "../../../../src/backends/ipvs/rules.ts";
 import { IP_FAMILIES, type IpFamily } from "../../../../src/model/types.ts";
+import {
+  linesOf,
+  misplacedRules,
+  renderOptions,
+  renderRules,
+  TABLES,
+} from "../../../support/constant-rules-text.ts";
 import { ipvsOptions } from "../../../support/ipvs-options.ts";
-
-const TABLES: readonly RestoreTable[] = ["mangle", "nat", "filter"];
 
 const OPTIONS: readonly (readonly [title: string, changes: Partial<RuleOptions>])[] = [
   ["everything masqueraded", { masqueradeAll: true }],
@@ -25,47 +30,32 @@ const OPTIONS: readonly (readonly [title: string, changes: Partial<RuleOptions>]
   ["another mark", { markText: "0x80000000" }],
 ];
 
+function rulesWith(family: IpFamily, changes: Partial<RuleOptions> = {}): ConstantRules {
+  return constantRules(ipvsOptions(family, changes));
+}
+
 /** Rules of a table in the order in which they are written. */
 function tableOf(
   table: RestoreTable,
   family: IpFamily,
   changes: Partial<RuleOptions> = {},
 ): readonly string[] {
-  const { chains, jumps } = constantRules(ipvsOptions(family, changes));
-  return [
-    ...[...chains[table].keys()].map((chain) => `:${chain} - [0:0]`),
-    ...[...chains[table].values()].flat(),
-    ...jumps.filter((jump) => jump.table === table).map((jump) => `-I ${renderJump(jump)}`),
-  ];
-}
-
-function render(family: IpFamily): string {
-  return TABLES.map((table) => [`*${table}`, ...tableOf(table, family), "COMMIT", ""].join("\n")).join("");
-}
-
-/** Lines that an option takes away (`-`) and brings (`+`), by table. */
-function renderOptions(family: IpFamily): string {
-  const lines = OPTIONS.flatMap(([title, changes]) => [
-    `# ${title}`,
-    ...TABLES.flatMap((table) => {
-      const [before, after] = [tableOf(table, family), tableOf(table, family, changes)];
-      return [
-        ...before.filter((line) => !after.includes(line)).map((line) => `- ${table} ${line}`),
-        ...after.filter((line) => !before.includes(line)).map((line) => `+ ${table} ${line}`),
-      ];
-    }),
-    "",
-  ]);
-  return lines.join("\n");
+  return linesOf(rulesWith(family, changes), table);
 }
 
 describe.each(IP_FAMILIES)("in %s", (family) => {
   test.each([
-    ["all rules", "", render],
-    ["what options change", "-options", renderOptions],
-  ])("%s", (_title, suffix, renderer) => {
+    ["all rules", "", renderRules(rulesWith(family))],
+    [
+      "what options change",
+      "-options",
+      renderOptions(
+        rulesWith(family),
+        OPTIONS.map(([title, changes]) => [title, rulesWith(family, changes)]),
+      ),
+    ],
+  ])("%s", (_title, suffix, rendered) => {
     const golden = join(import.meta.dirname, "rules", `${family.toLowerCase()}${suffix}.txt`);
-    const rendered = renderer(family);
     if (process.env.UPDATE_GOLDENS) writeFileSync(golden, rendered);
     expect(rendered).toBe(readFileSync(golden, "utf8"));
   });
@@ -86,17 +76,7 @@ describe.each(IP_FAMILIES)("in %s", (family) => {
   });
 
   test.each(TABLES)("chains of %s stand behind those that they jump to", (table) => {
-    const seen = new Set<string>();
-    const { chains, jumps } = constantRules(ipvsOptions(family));
-    for (const [chain, rules] of chains[table]) {
-      for (const rule of rules) {
-        expect(rule.startsWith(`-A ${chain} `)).toBe(true);
-        const target = / -j (KUBE-\S+)$/.exec(rule)?.[1];
-        if (target !== undefined) expect(seen).toContain(target);
-      }
-      seen.add(chain);
-    }
-    for (const { to } of jumps.filter((jump) => jump.table === table)) expect(seen).toContain(to);
+    expect(misplacedRules(rulesWith(family), table)).toEqual([]);
   });
 });
 

@@ -3,34 +3,17 @@ import { describe, expect, test } from "vitest";
 import { listensEverywhere, userspaceOptions } from "../../../../src/backends/userspace/options.ts";
 import { parseCommandLine } from "../../../../src/cli/parse-command-line.ts";
 import type { IpFamily } from "../../../../src/model/types.ts";
-
-const NODE = {
-  nodeIPs: ["192.168.0.2"],
-  localAddresses: [
-    "127.0.0.1",
-    "127.0.0.53",
-    "192.168.0.2",
-    "10.1.0.1",
-    "192.168.0.2",
-    "::1",
-    "fe80::2",
-    "fd00::2",
-    "2001:db8::2",
-  ],
-  podCIDR: "10.1.0.0/24",
-  serviceCIDRs: ["172.30.0.0/16"],
-  randomFully: true,
-};
+import { NODE_FACTS } from "../../../support/node-facts.ts";
 
 function options(
   flags: readonly string[],
   family: IpFamily = "IPv4",
-  node: Partial<typeof NODE> = {},
+  node: Partial<typeof NODE_FACTS> = {},
   keepsSource = true,
 ) {
   const command = parseCommandLine([...flags, "--proxy-mode=userspace"], { readFile: () => "" });
   if ("exit" in command) throw new Error(command.error);
-  return userspaceOptions(command.config, family, { ...NODE, ...node }, keepsSource);
+  return userspaceOptions(command.config, family, { ...NODE_FACTS, ...node }, keepsSource);
 }
 
 describe("the proxy listens", () => {

@@ -5,15 +5,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { renderJump } from "../../../../src/backends/iptables-chains/jump-rule.ts";
+import type { ConstantRules } from "../../../../src/backends/iptables-chains/constant-rules.ts";
 import type { RestoreTable } from "../../../../src/backends/iptables-chains/restore-block.ts";
 import { USERSPACE_CHAINS, USERSPACE_TELLTALE } from "../../../../src/backends/userspace/cleanup.ts";
 import { CHAIN, SET_ROLES, setName } from "../../../../src/backends/userspace/names.ts";
 import { constantRules, JUMPS, type RuleOptions } from "../../../../src/backends/userspace/rules.ts";
 import { IP_FAMILIES, type IpFamily } from "../../../../src/model/types.ts";
+import {
+  linesOf,
+  misplacedRules,
+  renderOptions,
+  renderRules,
+  TABLES,
+} from "../../../support/constant-rules-text.ts";
 import { RELAY_PORTS, userspaceOptions } from "../../../support/userspace-options.ts";
-
-const TABLES: readonly RestoreTable[] = ["mangle", "nat", "filter"];
 
 const ADDRESS = { IPv4: "192.168.0.2", IPv6: "fd00:192:168::2" } as const;
 
@@ -26,47 +31,32 @@ const options = (family: IpFamily): readonly (readonly [title: string, changes: 
   ["another mark", { keepSourceMark: 0x20 }],
 ];
 
+function rulesWith(family: IpFamily, changes: Partial<RuleOptions> = {}): ConstantRules {
+  return constantRules(userspaceOptions(family, changes), RELAY_PORTS);
+}
+
 /** Rules of a table in the order in which they are written. */
 function tableOf(
   table: RestoreTable,
   family: IpFamily,
   changes: Partial<RuleOptions> = {},
 ): readonly string[] {
-  const { chains, jumps } = constantRules(userspaceOptions(family, changes), RELAY_PORTS);
-  return [
-    ...[...chains[table].keys()].map((chain) => `:${chain} - [0:0]`),
-    ...[...chains[table].values()].flat(),
-    ...jumps.filter((jump) => jump.table === table).map((jump) => `-I ${renderJump(jump)}`),
-  ];
-}
-
-function render(family: IpFamily): string {
-  return TABLES.map((table) => [`*${table}`, ...tableOf(table, family), "COMMIT", ""].join("\n")).join("");
-}
-
-/** Lines that an option takes away (`-`) and brings (`+`), by table. */
-function renderOptions(family: IpFamily): string {
-  const lines = options(family).flatMap(([title, changes]) => [
-    `# ${title}`,
-    ...TABLES.flatMap((table) => {
-      const [before, after] = [tableOf(table, family), tableOf(table, family, changes)];
-      return [
-        ...before.filter((line) => !after.includes(line)).map((line) => `- ${table} ${line}`),
-        ...after.filter((line) => !before.includes(line)).map((line) => `+ ${table} ${line}`),
-      ];
-    }),
-    "",
-  ]);
-  return lines.join("\n");
+  return linesOf(rulesWith(family, changes), table);
 }
 
 describe.each(IP_FAMILIES)("in %s", (family) => {
   test.each([
-    ["all rules", "", render],
-    ["what options change", "-options", renderOptions],
-  ])("%s", (_title, suffix, renderer) => {
+    ["all rules", "", renderRules(rulesWith(family))],
+    [
+      "what options change",
+      "-options",
+      renderOptions(
+        rulesWith(family),
+        options(family).map(([title, changes]) => [title, rulesWith(family, changes)]),
+      ),
+    ],
+  ])("%s", (_title, suffix, rendered) => {
     const golden = join(import.meta.dirname, "rules", `${family.toLowerCase()}${suffix}.txt`);
-    const rendered = renderer(family);
     if (process.env.UPDATE_GOLDENS) writeFileSync(golden, rendered);
     expect(rendered).toBe(readFileSync(golden, "utf8"));
   });
@@ -79,17 +69,7 @@ describe.each(IP_FAMILIES)("in %s", (family) => {
   });
 
   test.each(TABLES)("chains of %s stand behind those that they jump to", (table) => {
-    const seen = new Set<string>();
-    const { chains, jumps } = constantRules(userspaceOptions(family), RELAY_PORTS);
-    for (const [chain, rules] of chains[table]) {
-      for (const rule of rules) {
-        expect(rule.startsWith(`-A ${chain} `)).toBe(true);
-        const target = / -j (KUBE-\S+)$/.exec(rule)?.[1];
-        if (target !== undefined) expect(seen).toContain(target);
-      }
-      seen.add(chain);
-    }
-    for (const { to } of jumps.filter((jump) => jump.table === table)) expect(seen).toContain(to);
+    expect(misplacedRules(rulesWith(family), table)).toEqual([]);
   });
 
   test("every port of the relay is guarded, and redirected to from one kind of source", () => {

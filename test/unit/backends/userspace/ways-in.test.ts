@@ -4,87 +4,62 @@ import { compileService } from "../../../../src/backends/userspace/compile-servi
 import { joinHostPort } from "../../../../src/model/address.ts";
 import { servicePort } from "../../../support/service-port.ts";
 import { userspaceOptions } from "../../../support/userspace-options.ts";
+import { WAYS_IN } from "../../../support/ways-in.ts";
 import { destinationsOf, wantsOf, wantsOfPorts } from "./in-words.ts";
 
-const FAMILIES = [
-  {
-    family: "IPv4",
-    cluster: "172.30.0.41",
-    external: "198.51.100.1",
-    balancer: "203.0.113.1",
-    node: "192.168.0.2",
-    second: "192.168.1.2",
-    here: "10.1.0.1",
-    there: "10.2.0.1",
-  },
-  {
-    family: "IPv6",
-    cluster: "fd00:172:30::41",
-    external: "2001:db8:e::1",
-    balancer: "2001:db8:b::1",
-    node: "fd00:192:168::2",
-    second: "fd00:192:169::2",
-    here: "fd00:10:1::1",
-    there: "fd00:10:2::1",
-  },
-] as const;
+describe.each(WAYS_IN)("in $family", ({ family, cluster, external, balancer, node, second, here, there }) => {
+  const at = (ip: string, port = 80): string => joinHostPort(ip, port);
+  const both = `${at(here)} ${at(there)}`;
+  const spec = { family, local: [here], remote: [there] } as const;
+  const internal = `ns1/svc1:p80/TCP internal: ${both}`;
+  const outer = `ns1/svc1:p80/TCP external: ${both}`;
+  const clusterIP = `TCP ${at(cluster)} -> internal in portals`;
 
-describe.each(FAMILIES)(
-  "in $family",
-  ({ family, cluster, external, balancer, node, second, here, there }) => {
-    const at = (ip: string, port = 80): string => joinHostPort(ip, port);
-    const both = `${at(here)} ${at(there)}`;
-    const spec = { family, local: [here], remote: [there] } as const;
-    const internal = `ns1/svc1:p80/TCP internal: ${both}`;
-    const outer = `ns1/svc1:p80/TCP external: ${both}`;
-    const clusterIP = `TCP ${at(cluster)} -> internal in portals`;
+  test("a cluster IP leads to all endpoints", () => {
+    expect(wantsOf(spec)).toEqual([internal, clusterIP]);
+  });
 
-    test("a cluster IP leads to all endpoints", () => {
-      expect(wantsOf(spec)).toEqual([internal, clusterIP]);
-    });
+  test("an external IP leads to a virtual port of its own", () => {
+    expect(wantsOf({ ...spec, externalIPs: [external] })).toEqual([
+      internal,
+      outer,
+      clusterIP,
+      `TCP ${at(external)} -> external in portals`,
+    ]);
+  });
 
-    test("an external IP leads to a virtual port of its own", () => {
-      expect(wantsOf({ ...spec, externalIPs: [external] })).toEqual([
-        internal,
-        outer,
-        clusterIP,
-        `TCP ${at(external)} -> external in portals`,
-      ]);
-    });
+  test("a load balancer's address does too", () => {
+    expect(wantsOf({ ...spec, loadBalancerIPs: [balancer] })).toEqual([
+      internal,
+      outer,
+      clusterIP,
+      `TCP ${at(balancer)} -> external in portals`,
+    ]);
+  });
 
-    test("a load balancer's address does too", () => {
-      expect(wantsOf({ ...spec, loadBalancerIPs: [balancer] })).toEqual([
-        internal,
-        outer,
-        clusterIP,
-        `TCP ${at(balancer)} -> external in portals`,
-      ]);
-    });
+  test("a node port is a destination on each address of the node", () => {
+    const nodePortAddresses = [node, second];
+    expect(wantsOf({ ...spec, nodePort: 30080 }, { nodePortAddresses })).toEqual([
+      internal,
+      outer,
+      clusterIP,
+      `TCP ${at(node, 30080)} -> external in portals`,
+      `TCP ${at(second, 30080)} -> external in portals`,
+    ]);
+  });
 
-    test("a node port is a destination on each address of the node", () => {
-      const nodePortAddresses = [node, second];
-      expect(wantsOf({ ...spec, nodePort: 30080 }, { nodePortAddresses })).toEqual([
-        internal,
-        outer,
-        clusterIP,
-        `TCP ${at(node, 30080)} -> external in portals`,
-        `TCP ${at(second, 30080)} -> external in portals`,
-      ]);
-    });
-
-    test("all ways from outside lead to one virtual port", () => {
-      const all = { ...spec, nodePort: 30080, externalIPs: [external], loadBalancerIPs: [balancer] };
-      expect(wantsOf(all)).toEqual([
-        internal,
-        outer,
-        clusterIP,
-        `TCP ${at(external)} -> external in portals`,
-        `TCP ${at(balancer)} -> external in portals`,
-        `TCP ${at(node, 30080)} -> external in portals`,
-      ]);
-    });
-  },
-);
+  test("all ways from outside lead to one virtual port", () => {
+    const all = { ...spec, nodePort: 30080, externalIPs: [external], loadBalancerIPs: [balancer] };
+    expect(wantsOf(all)).toEqual([
+      internal,
+      outer,
+      clusterIP,
+      `TCP ${at(external)} -> external in portals`,
+      `TCP ${at(balancer)} -> external in portals`,
+      `TCP ${at(node, 30080)} -> external in portals`,
+    ]);
+  });
+});
 
 test("what the relay is told", () => {
   const port = servicePort({ local: ["10.1.0.1"], affinitySeconds: 60 });
