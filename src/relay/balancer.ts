@@ -4,18 +4,16 @@ import type { Endpoint } from "./endpoint.ts";
 /** The endpoints for one class of clients. */
 export class EndpointList {
   readonly endpoints: readonly Endpoint[];
-  readonly #members: ReadonlySet<Endpoint>;
   #next: number;
 
   /** `random` in [0, 1) says where the round starts: many proxies that start at once should not meet at one endpoint. */
   constructor(endpoints: readonly Endpoint[], random: number) {
     this.endpoints = endpoints;
-    this.#members = new Set(endpoints);
     this.#next = Math.floor(random * endpoints.length);
   }
 
   has(endpoint: Endpoint): boolean {
-    return this.#members.has(endpoint);
+    return this.endpoints.includes(endpoint);
   }
 
   /**

@@ -123,7 +123,7 @@ export class Engine {
 
   #stats(): RelayStats {
     return {
-      ports: [...this.#ports.all()].map(portStats),
+      ports: [...this.#ports.all()].filter(({ wasUsed }) => wasUsed).map(portStats),
       connections: this.#tcp.count,
       associations: this.#udp.count,
       refusedByLimit: this.#tcp.refusedByLimit,

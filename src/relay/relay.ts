@@ -22,7 +22,7 @@ export interface RelayOptions extends PartialSettings {
   readonly onDeath?: (error: Error) => void;
 }
 
-const YOUNG_GENERATION_MB = 8;
+const YOUNG_GENERATION_MB = 2;
 
 interface Pending {
   resolve(answer: Answer): void;

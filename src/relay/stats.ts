@@ -11,13 +11,8 @@ export function portStats(port: VirtualPort): VirtualPortStats {
     protocol: port.protocol,
     draining: port.removed,
     ...copy(port.counters),
-    endpoints: [...port.endpoints.values()].filter(wasTried).map(endpointStats),
+    endpoints: [...port.endpoints.values()].filter(({ wasTried }) => wasTried).map(endpointStats),
   };
-}
-
-/** The others have nothing to tell, and are most of a big cluster: traffic waits while a snapshot is made. */
-function wasTried({ counters, dialing }: Endpoint): boolean {
-  return counters.total > 0 || dialing > 0 || Object.values(counters.failures).some((count) => count > 0);
 }
 
 function endpointStats(endpoint: Endpoint): EndpointStats {

@@ -169,6 +169,7 @@ export interface VirtualPortStats extends TrafficStats {
 
 /** What the relay has done; the caller makes differences. */
 export interface RelayStats {
+  /** Those that a client ever came to: what is told is copied twice, while traffic waits. */
   readonly ports: readonly VirtualPortStats[];
   /** Clients in all: connections, including those without an endpoint yet, and UDP associations. */
   readonly connections: number;

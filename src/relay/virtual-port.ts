@@ -1,7 +1,7 @@
 /** A virtual port as the relay holds it. */
 import { Affinity } from "./affinity.ts";
 import { EndpointList } from "./balancer.ts";
-import { newCounters } from "./counters.ts";
+import { type Counters, newCounters } from "./counters.ts";
 import { Endpoint } from "./endpoint.ts";
 import { parseEndpointKey } from "./socket-address.ts";
 import { type Protocol, SOURCE_CLASSES, type SourceClass, type VirtualPortSpec } from "./types.ts";
@@ -14,15 +14,26 @@ export class VirtualPort {
   proxyProtocol: 0 | 1 | 2 = 0;
   keepSource: boolean | SourceClass = false;
   removed = false;
-  readonly counters = newCounters();
   /** All endpoints by text, those with connections left from earlier included. */
   readonly endpoints = new Map<string, Endpoint>();
   readonly #lists = new Map<SourceClass, EndpointList>();
   #affinity: Affinity | undefined;
+  #counters: Counters | undefined;
 
   constructor(id: string, protocol: Protocol) {
     this.id = id;
     this.protocol = protocol;
+  }
+
+  /** Made when a client comes: most ports of a big cluster have none on this node. */
+  get counters(): Counters {
+    this.#counters ??= newCounters();
+    return this.#counters;
+  }
+
+  /** Whether a client ever came. */
+  get wasUsed(): boolean {
+    return this.#counters !== undefined;
   }
 
   /**
@@ -42,7 +53,13 @@ export class VirtualPort {
     this.keepSource = spec.keepSource;
     this.removed = false;
     this.#setAffinity(spec.affinitySeconds * 1000, affinityEntries);
-    for (const source of SOURCE_CLASSES) this.#setList(source, spec.endpoints[source], used);
+    const lists = new Map<readonly string[], readonly Endpoint[]>();
+    for (const source of SOURCE_CLASSES) {
+      const texts = spec.endpoints[source];
+      const list = lists.get(texts) ?? [...new Set(texts)].flatMap((text) => used.get(text) ?? []);
+      lists.set(texts, list);
+      this.#setList(source, list);
+    }
     return this.#replaceEndpoints(used, now);
   }
 
@@ -72,7 +89,7 @@ export class VirtualPort {
 
   /** Forgets an endpoint that was taken away, once nothing goes to it any more. */
   forget(endpoint: Endpoint): void {
-    if (endpoint.removedAt === 0 || endpoint.counters.active + endpoint.dialing > 0) return;
+    if (endpoint.removedAt === 0 || endpoint.isBusy) return;
     this.endpoints.delete(endpoint.text);
   }
 
@@ -83,8 +100,7 @@ export class VirtualPort {
   }
 
   /** A list that is what it was keeps its turn. */
-  #setList(source: SourceClass, texts: readonly string[], used: ReadonlyMap<string, Endpoint>): void {
-    const endpoints = [...new Set(texts)].flatMap((text) => used.get(text) ?? []);
+  #setList(source: SourceClass, endpoints: readonly Endpoint[]): void {
     const old = this.#lists.get(source)?.endpoints ?? [];
     if (old.length === endpoints.length && old.every((endpoint, i) => endpoint === endpoints[i])) return;
     this.#lists.set(source, new EndpointList(endpoints, Math.random()));

@@ -23,7 +23,7 @@ export class VirtualPorts {
   *all(): Generator<VirtualPort, void> {
     yield* this.#byId.values();
     for (const port of this.#draining) {
-      if (port.counters.active + port.endpoints.size === 0) this.#draining.delete(port);
+      if (!port.wasUsed || port.counters.active + port.endpoints.size === 0) this.#draining.delete(port);
       else yield port;
     }
   }

@@ -214,6 +214,9 @@ describe.skipIf(missing)(`relay, limits${missing ? `: skipped, ${missing}` : ""}
       upsert: [{ ...good, id: "bad", destinations: ["nonsense"] }, good],
     });
     expect(rejected).toEqual([{ id: "bad", message: "not an address and port: nonsense" }]);
+    using server = new TestServer(network.server, first);
+    using _client = await TestSocket.connect(network.client, at(virtual, PORT));
+    using _accepted = await server.accept();
     expect((await relay.stats()).ports.map(({ id }) => id)).toEqual([good.id]);
     await relay.stop({ graceMs: 0 });
   });

@@ -129,14 +129,24 @@ function idOf({ label, protocol }: ServicePort, way: "internal" | "external"): s
 
 function relayPort(port: ServicePort, protocol: "TCP" | "UDP", way: Way): RelayPort {
   const { id, endpoints, keepSource } = way;
-  const texts = (list: readonly Endpoint[]): string[] => list.map(({ ip, port }) => joinHostPort(ip, port));
   return {
     id,
     protocol,
-    endpoints: { pod: texts(endpoints.pod), outside: texts(endpoints.outside), node: texts(endpoints.node) },
+    endpoints: endpointLists(endpoints),
     affinitySeconds: port.affinitySeconds,
     proxyProtocol: protocol === "TCP" ? port.proxyProtocol : 0,
     keepSource: protocol === "TCP" && keepSource,
+  };
+}
+
+/** Clients that have the same endpoints share a list, here and, as messages keep it so, in the relay. */
+function endpointLists({ pod, outside, node }: Way["endpoints"]): RelayPort["endpoints"] {
+  const texts = (list: readonly Endpoint[]): string[] => list.map(({ ip, port }) => joinHostPort(ip, port));
+  const ofPods = texts(pod);
+  return {
+    pod: ofPods,
+    outside: outside === pod ? ofPods : texts(outside),
+    node: node === pod ? ofPods : texts(node),
   };
 }
 

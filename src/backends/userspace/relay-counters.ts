@@ -2,16 +2,22 @@
 import type { Relay } from "../../relay/relay.ts";
 import type { RelayStats } from "../../relay/types.ts";
 import type { PortConnections, TrafficReport } from "../backend.ts";
-import { NO_STATS, portConnections, trafficReport } from "./traffic.ts";
+import { NO_STATS, portConnections, trafficReport, withUnused } from "./traffic.ts";
+
+/** A relay, and the ids of the virtual ports that it has now. */
+export interface CountingRelay {
+  readonly relay: Pick<Relay, "stats">;
+  readonly ids: Iterable<string>;
+}
 
 export class RelayCounters {
-  #relay: Pick<Relay, "stats"> | undefined;
+  #running: CountingRelay | undefined;
   #starts = 0;
   #answer: Promise<RelayStats> | undefined;
 
   /** There is a relay, in place of the one before. */
-  started(relay: Pick<Relay, "stats">): void {
-    this.#relay = relay;
+  started(running: CountingRelay): void {
+    this.#running = running;
     this.#starts++;
   }
 
@@ -28,10 +34,14 @@ export class RelayCounters {
 
   /** Both are asked for at the same time, and get the same answer: it costs the relay time that clients wait for. */
   #read(): Promise<RelayStats> {
-    if (this.#relay === undefined) return Promise.resolve(NO_STATS);
-    this.#answer ??= this.#relay.stats().finally(() => {
+    if (this.#running === undefined) return Promise.resolve(NO_STATS);
+    this.#answer ??= readAll(this.#running).finally(() => {
       this.#answer = undefined;
     });
     return this.#answer;
   }
+}
+
+async function readAll({ relay, ids }: CountingRelay): Promise<RelayStats> {
+  return withUnused(await relay.stats(), ids);
 }

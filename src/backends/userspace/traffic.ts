@@ -21,6 +21,39 @@ export const NO_STATS: RelayStats = {
   internalErrors: 0,
 };
 
+const NO_FAILURES: FailureCounts = {
+  refused: 0,
+  timeout: 0,
+  unreachable: 0,
+  reset: 0,
+  noEndpoint: 0,
+  limit: 0,
+  resources: 0,
+};
+
+/** The relay is silent on virtual ports that nobody came to; here they are, all of them at 0. */
+export function withUnused(stats: RelayStats, ids: Iterable<string>): RelayStats {
+  const told = new Set(stats.ports.filter(({ draining }) => !draining).map(({ id }) => id));
+  const unused = [...ids].filter((id) => !told.has(id)).map(unusedPort);
+  return { ...stats, ports: [...stats.ports, ...unused] };
+}
+
+function unusedPort(id: string): VirtualPortStats {
+  return {
+    id,
+    protocol: /\/UDP [a-z]+$/.test(id) ? "UDP" : "TCP",
+    draining: false,
+    active: 0,
+    total: 0,
+    failures: NO_FAILURES,
+    resetByClient: 0,
+    resetByEndpoint: 0,
+    bytesToEndpoint: 0,
+    bytesToClient: 0,
+    endpoints: [],
+  };
+}
+
 /** All that is known, of the relay that was started as the `starts`th. */
 export function trafficReport(stats: RelayStats, starts: number): TrafficReport {
   const { ports, connections, associations, ...relay } = stats;

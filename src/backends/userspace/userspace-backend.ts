@@ -220,7 +220,7 @@ export class UserspaceBackend implements Backend {
         this.#known = undefined;
         this.#onDrift?.(RELAY_ENDED);
       });
-      this.#counters.started(this.#running.relay);
+      this.#counters.started(this.#running);
     }
     return this.#running;
   }

@@ -20,7 +20,6 @@ import {
   takeError,
 } from "../../../src/relay/sockets.ts";
 import { inNetworkOf } from "../daemon-api/in-network.ts";
-import type { Namespace } from "../testbed/namespace.ts";
 
 const { EAGAIN, EINPROGRESS } = constants.errno;
 const SOCK_STREAM = 1;
@@ -28,6 +27,9 @@ const SOCK_DGRAM = 2;
 const MSG_NOSIGNAL = 0x4000;
 const SO_REUSEADDR = 2;
 const MSG_PEEK = 2;
+
+/** Anything in the network namespace of a process. */
+type Namespace = Readonly<{ pid: number }>;
 
 /** How long anything may take that should take no time. */
 const PATIENCE_MS = 15_000;

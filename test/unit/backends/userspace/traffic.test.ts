@@ -143,20 +143,50 @@ describe("reading the relay", () => {
   test("both questions at one time are one to the relay, later ones are asked anew", async () => {
     const counters = new RelayCounters();
     let asked = 0;
-    counters.started({ stats: async () => stats(virtualPort("ns/web/TCP internal", counted(++asked))) });
+    const read = async () => stats(virtualPort("ns/web/TCP internal", counted(++asked)));
+    counters.started({ relay: { stats: read }, ids: [] });
     const [connections, { starts }] = await Promise.all([counters.connections(), counters.traffic()]);
     expect([connections[0]?.connections, starts, asked]).toEqual([1, 1, 1]);
     expect((await counters.connections())[0]?.connections).toBe(2);
   });
 
+  test("gives ports that nobody came to as well, also beside a former one that drains", async () => {
+    const counters = new RelayCounters();
+    const told = stats(
+      virtualPort("ns/web/TCP internal", counted(3)),
+      virtualPort("ns/dns/UDP internal", counted(9), [], true),
+    );
+    const ids = [
+      "ns/web/TCP internal",
+      "ns/web/TCP external",
+      "ns/dns/UDP internal",
+      "ns/idle:a/TCP internal",
+    ];
+    counters.started({ relay: { stats: async () => told }, ids });
+    const idle = { namespace: "ns", name: "idle", portName: "a", protocol: "TCP", connections: 0 };
+    const dns = { namespace: "ns", name: "dns", portName: "", protocol: "UDP", connections: 0 };
+    expect(await counters.connections()).toEqual([
+      { namespace: "ns", name: "web", portName: "", protocol: "TCP", connections: 3 },
+      dns,
+      idle,
+    ]);
+    const { ports } = await counters.traffic();
+    expect(ports.map(({ name, endpoints }) => [name, endpoints.length])).toEqual([
+      ["web", 0],
+      ["dns", 0],
+      ["idle", 0],
+    ]);
+  });
+
   test("that died is a failure until there is another", async () => {
     const counters = new RelayCounters();
     counters.started({
-      stats: () => Promise.reject(new Error("relay: it has stopped")),
+      relay: { stats: () => Promise.reject(new Error("relay: it has stopped")) },
+      ids: ["ns/web/TCP internal"],
     });
     await expect(counters.traffic()).rejects.toThrow("stopped");
     await expect(counters.connections()).rejects.toThrow("stopped");
-    counters.started({ stats: async () => NO_STATS });
+    counters.started({ relay: { stats: async () => NO_STATS }, ids: [] });
     expect((await counters.traffic()).starts).toBe(2);
   });
 });
