@@ -3,6 +3,7 @@ import { canonicalIp, familyOf } from "../model/address.ts";
 import type { EndpointRecord, IpFamily } from "../model/types.ts";
 import { isObject, type Json, objectOrEmpty } from "./json.ts";
 import { INCORRECT_IP_VERSION, INVALID_FIELD, type ProblemList } from "./problem.ts";
+import { specialAddress } from "./special-address.ts";
 import type { StringPool } from "./string-pool.ts";
 
 /** What the endpoints of one object share while it is parsed. */
@@ -50,13 +51,16 @@ function parseFirstAddress(endpoint: Json, index: number, context: EndpointConte
   const { addresses } = endpoint;
   const address: unknown = Array.isArray(addresses) ? addresses[0] : undefined;
   const ip = typeof address === "string" ? canonicalIp(address) : undefined;
-  if (ip !== undefined && familyOf(ip) === context.family) return ip;
-  context.problems.add(
-    `endpoints[${index}].addresses[0]`,
-    address,
-    `must be an ${context.family} address; endpoint skipped`,
-    ip === undefined ? INVALID_FIELD : INCORRECT_IP_VERSION,
-  );
+  const field = `endpoints[${index}].addresses[0]`;
+  if (ip === undefined || familyOf(ip) !== context.family) {
+    const reason = ip === undefined ? INVALID_FIELD : INCORRECT_IP_VERSION;
+    const why = `must be an ${context.family} address; endpoint skipped`;
+    context.problems.add(field, address, why, reason);
+    return undefined;
+  }
+  const special = specialAddress(ip);
+  if (special === undefined) return ip;
+  context.problems.add(field, address, `must not be a ${special} address; endpoint skipped`, INVALID_FIELD);
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { isObject, type Json, listOf, objectOrEmpty } from "./json.ts";
 import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
 import { parseEndpointPort, parseTriggerTime } from "./parse-slice.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
+import { specialAddress } from "./special-address.ts";
 import type { StringPool } from "./string-pool.ts";
 
 /**
@@ -61,8 +62,10 @@ function parseAddresses(
   for (const [index, address] of addresses.entries()) {
     const { ip: text, nodeName } = objectOrEmpty(address);
     const ip = typeof text === "string" ? canonicalIp(text) : undefined;
-    if (ip === undefined) {
-      const why = "must be an IP address; endpoint skipped";
+    const special = ip === undefined ? undefined : specialAddress(ip);
+    if (ip === undefined || special !== undefined) {
+      const wanted = special === undefined ? "be an IP address" : `not be a ${special} address`;
+      const why = `must ${wanted}; endpoint skipped`;
       problems.add(`${field}.addresses[${index}].ip`, text, why, INVALID_FIELD);
       continue;
     }

@@ -4,7 +4,7 @@ import { isInteger, type Json, listOf, objectOrEmpty } from "./json.ts";
 import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
 import { parseProxyProtocol } from "./proxy-protocol.ts";
-import { parseAddresses, parseClusterIPs, parseIngress, parseSourceRanges } from "./service-addresses.ts";
+import { parseClusterIPs, parseExternalIPs, parseIngress, parseSourceRanges } from "./service-addresses.ts";
 import { parseServicePorts } from "./service-ports.ts";
 
 /** Seconds of ClientIP affinity when the Service names none: the API's default. */
@@ -38,7 +38,7 @@ export function parseService(input: unknown): Parsed<ServiceRecord> {
     type,
     clusterIP,
     ports: parseServicePorts(spec.ports, problems),
-    externalIPs: parseAddresses(externalIPs, (i) => `spec.externalIPs[${i}]`, problems),
+    externalIPs: parseExternalIPs(externalIPs, problems),
     loadBalancerIPs: parseIngress(meta.object.status, problems),
     sourceRanges: parseSourceRanges(spec.loadBalancerSourceRanges, problems),
     affinitySeconds: parseAffinity(spec, problems),

@@ -3,6 +3,7 @@ import { canonicalCidr, canonicalIp, familyOf } from "../model/address.ts";
 import type { IpFamily, PerFamily } from "../model/types.ts";
 import { type Json, listOf, objectOrEmpty } from "./json.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
+import { specialAddress } from "./special-address.ts";
 
 /** Most Services have no list of this kind; they share one. */
 const NONE: PerFamily<readonly string[]> = { IPv4: [], IPv6: [] };
@@ -66,11 +67,24 @@ function addClusterIP(
   }
 }
 
-/** Splits a list of addresses by family; blank texts are skipped silently, others that do not parse are problems. */
-export function parseAddresses(
+/** Addresses that the user asks every node to take; what stays on the machine or the link is refused, as by the API server. */
+export function parseExternalIPs(
+  values: readonly unknown[],
+  problems: ProblemList,
+): PerFamily<readonly string[]> {
+  const field = (index: number): string => `spec.externalIPs[${index}]`;
+  return parseAddresses(values, field, problems, specialAddress);
+}
+
+/**
+ * Splits a list of addresses by family; blank texts are skipped silently, others that do not parse are problems, and so are
+ * those in which `special` finds something.
+ */
+function parseAddresses(
   values: readonly unknown[],
   fieldOf: (index: number) => string,
   problems: ProblemList,
+  special: (ip: string) => string | undefined = () => undefined,
 ): PerFamily<readonly string[]> {
   const found = new Set<string>();
   for (const [index, value] of values.entries()) {
@@ -78,9 +92,11 @@ export function parseAddresses(
     const ip = typeof value === "string" ? canonicalIp(value) : undefined;
     if (ip === undefined) {
       problems.add(fieldOf(index), value, "must be an IP address; address skipped", INVALID_FIELD);
-    } else {
-      found.add(ip);
+      continue;
     }
+    const what = special(ip);
+    if (what === undefined) found.add(ip);
+    else problems.add(fieldOf(index), value, `must not be a ${what} address; address skipped`, INVALID_FIELD);
   }
   return byFamily(found);
 }

@@ -144,6 +144,11 @@ const BAD: readonly (readonly [title: string, text: string, line: RegExp])[] = [
     manifest(slice("q", pods("10.244.0.13 -j DROP"))),
     /addresses\[0\] is "10.244.0.13 -j DROP"/,
   ],
+  [
+    "an endpoint on the node's loopback",
+    manifest(slice("loopback", pods("127.0.0.1"))),
+    /addresses\[0\] is "127.0.0.1": must not be a loopback address; endpoint skipped/,
+  ],
   ["an endpoint without address", manifest(slice("r", pods())), /addresses\[0\] is missing.*key=test\/r/],
   [
     "a slice of nobody",

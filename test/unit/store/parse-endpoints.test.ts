@@ -60,7 +60,7 @@ test.each([undefined, null, [], [{}], [{ notReadyAddresses: [{ ip: "10.0.0.1" }]
 );
 
 test("a bad address or port is skipped and the rest stays", () => {
-  const addresses = [{ ip: "" }, {}, null, { ip: "10.0.0.2" }];
+  const addresses = [{ ip: "" }, {}, null, { ip: "10.0.0.2" }, { ip: "::1" }];
   const { record, problems } = parse(object([{ addresses, ports: [{ port: 0 }, "x", { port: 1 }] }]));
   expect(problems.map(({ field }) => field)).toEqual([
     "subsets[0].ports[0].port",
@@ -68,6 +68,7 @@ test("a bad address or port is skipped and the rest stays", () => {
     "subsets[0].addresses[0].ip",
     "subsets[0].addresses[1].ip",
     "subsets[0].addresses[2].ip",
+    "subsets[0].addresses[4].ip",
   ]);
   expect(record?.[0]).toMatchObject({ ports: [{ port: 1 }], endpoints: [{ ip: "10.0.0.2" }] });
 });
@@ -82,6 +83,6 @@ test.each(["service.kubernetes.io/headless", "service.kubernetes.io/service-prox
 
 test("the trigger time goes to every slice", () => {
   const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:01Z" };
-  const { record } = parse(object([{ addresses: [{ ip: "10.0.0.1" }, { ip: "::1" }] }], { annotations }));
+  const { record } = parse(object([{ addresses: [{ ip: "10.0.0.1" }, { ip: "fd00::1" }] }], { annotations }));
   expect(record?.map(({ triggerTimeMs }) => triggerTimeMs)).toEqual([1000, 1000]);
 });

@@ -199,11 +199,14 @@ describe("external addresses", () => {
     });
   });
 
-  test.each(["x", " 192.0.2.1", "192.0.2.1/32", 7, null])("external IP %j is reported", (bad) => {
-    const { record, fields } = flawed(service({ externalIPs: [bad, "192.0.2.2"] }));
-    expect(fields).toEqual(["spec.externalIPs[0]"]);
-    expect(record?.externalIPs.IPv4).toEqual(["192.0.2.2"]);
-  });
+  test.each(["x", " 192.0.2.1", "192.0.2.1/32", 7, null, "127.0.0.1", "::1"])(
+    "external IP %j is reported",
+    (bad) => {
+      const { record, fields } = flawed(service({ externalIPs: [bad, "192.0.2.2"] }));
+      expect(fields).toEqual(["spec.externalIPs[0]"]);
+      expect(record?.externalIPs.IPv4).toEqual(["192.0.2.2"]);
+    },
+  );
 
   test.each([
     ["no ipMode", { ip: "192.0.2.1" }, ["192.0.2.1"]],

@@ -158,6 +158,9 @@ describe("addresses", () => {
       "IPv6",
       "KubeProxyIncorrectIPVersion",
     ],
+    ["loopback", { addresses: ["127.0.0.1"] }, "IPv4", "KubeProxyInvalidField"],
+    ["link-local", { addresses: ["169.254.169.254"] }, "IPv4", "KubeProxyInvalidField"],
+    ["loopback of IPv6", { addresses: ["0::1"] }, "IPv6", "KubeProxyInvalidField"],
   ])("%s: the endpoint is skipped, with an event on the Service", (_title, bad, addressType, eventReason) => {
     const good = addressType === "IPv4" ? "10.0.0.2" : "fd00::2";
     const { record, problems } = parse(slice([bad, endpoint(good)], { addressType }));
