@@ -23,11 +23,10 @@ interface Row {
   readonly modes: string;
 }
 
-const rows = [
-  ...readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8").matchAll(
-    /^\| `(\w+)` \|(.*)\|$/gm,
-  ),
-].map(([, name = "", rest = ""]): Row => {
+const [metricTables = ""] = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8").split(
+  "\n## Monitoring\n",
+);
+const rows = [...metricTables.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)].map(([, name = "", rest = ""]): Row => {
   const [type = "", ...cells] = rest.split("|").map((cell) => cell.trim());
   return cells.length === 1
     ? { name, type, labels: undefined, modes: "all" }
