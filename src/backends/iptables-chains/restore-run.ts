@@ -9,15 +9,19 @@ export class RestoreRun {
   /** Milliseconds spent waiting for the program and the kernel. */
   restoringMs = 0;
 
-  /** Commits the blocks in order; starts no program when there are none. Rejects with an IpTablesError. */
-  async apply(iptables: IpTablesClient, blocks: Iterable<RestoreBlock>): Promise<void> {
+  /**
+   * Commits the blocks in order. Starts no program when there are none, and then returns false. Rejects with an
+   * IpTablesError.
+   */
+  async apply(iptables: IpTablesClient, blocks: Iterable<RestoreBlock>): Promise<boolean> {
     const texts = this.#render(blocks);
     const first = texts.next();
-    if (first.done) return;
+    if (first.done) return false;
     const started = performance.now();
     const plannedBefore = this.planningMs;
     try {
       await iptables.restore(prepend(first.value, texts), { noflush: true, counters: true });
+      return true;
     } finally {
       this.restoringMs += performance.now() - started - (this.planningMs - plannedBefore);
     }

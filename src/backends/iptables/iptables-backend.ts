@@ -36,6 +36,9 @@ const LARGE_CLUSTER_ENDPOINTS = 1000;
 
 const TABLES: readonly Table[] = ["filter", "nat"];
 
+/** A document that no working program refuses. */
+const NOTHING = "*nat\nCOMMIT\n";
+
 export interface IptablesBackendOptions {
   readonly family: IpFamily;
   readonly iptables: IpTablesClient;
@@ -140,7 +143,8 @@ export class IptablesBackend implements Backend {
         chainsPerCommit: this.#chainsPerCommit,
       });
       try {
-        await run.apply(this.#iptables, planBlocks(plan));
+        const ran = await run.apply(this.#iptables, planBlocks(plan));
+        if (!ran && excluded.size > 0) await this.#expectToWork();
       } catch (error) {
         return this.#judge(error, run.renderer);
       }
@@ -231,6 +235,18 @@ export class IptablesBackend implements Backend {
     culprits.delete(NOBODY);
     this.#logger.warn({ err: error, family: this.family }, "iptables-restore refused part of the rules");
     return { ok: false, reason: error.message, culprits: [...culprits] };
+  }
+
+  /**
+   * Nothing was left to write without the Services under suspicion, so nothing has shown yet that it is them: a program
+   * that always fails must not be taken for one that refuses a Service.
+   */
+  async #expectToWork(): Promise<void> {
+    try {
+      await this.#iptables.restore(NOTHING, { noflush: true });
+    } catch (error) {
+      throw restoreError(error);
+    }
   }
 
   #withComments(options: CompileOptions, listedEndpoints: number): CompileOptions {

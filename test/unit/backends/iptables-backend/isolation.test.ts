@@ -144,6 +144,19 @@ describe.each(KERNELS)("a kernel that $title", ({ namesLines }) => {
     expect(made.kernel.restores.length).toBeLessThan(namesLines ? 3 : 2 * Math.log2(64) + 5);
   });
 
+  test("a program that takes nothing at all is not taken for one that refuses what changed", async () => {
+    const all = services(3);
+    const made = await start(all);
+    made.kernel.refuses = () => true;
+    const changes = [service(2, "10.1.0.3")];
+    const now = withChanges(all, ...changes);
+    for (const _retry of [1, 2])
+      await expect(apply(made, all, changes)).rejects.toMatchObject({ code: "RESTORE_FAILED" });
+    made.kernel.refuses = () => false;
+    expect((await made.backend.resync(now)).refused).toEqual([]);
+    expect(stateOf(made.kernel.dump())).toEqual(await stateAfter(now));
+  });
+
   test("a failure that has to do with no Service is that of all, and passes", async () => {
     const all = services(4);
     const made = await start([]);
