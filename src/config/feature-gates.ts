@@ -86,3 +86,9 @@ export function unknownGates(names: Iterable<string>): string[] {
   }
   return errors;
 }
+
+/** What gates that have an effect are while nobody sets them. */
+export const DEFAULT_GATES: Readonly<Record<string, boolean>> = {
+  MultiCIDRServiceAllocator: true,
+  PreferSameTrafficDistribution: true,
+};

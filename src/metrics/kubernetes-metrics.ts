@@ -1,5 +1,6 @@
 /** Metrics that every Kubernetes component has: which release it is, its feature gates, its API requests. */
 import type { Counter, Histogram, Registry } from "prom-client";
+import { DEFAULT_GATES } from "../config/feature-gates.ts";
 import { KUBERNETES_VERSION } from "../version.ts";
 import { REQUEST_BUCKETS } from "./buckets.ts";
 import { counter, gauge, histogram } from "./registry.ts";
@@ -25,7 +26,7 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", p
 
 /**
  * Registers `kubernetes_build_info`, whose version alerts compare across the cluster, and `kubernetes_feature_enabled`
- * for the gates that are set.
+ * for the gates that change something here and for those that are set.
  */
 export function registerBuildMetrics(
   registry: Registry,
@@ -43,11 +44,13 @@ export function registerBuildMetrics(
   };
   const help = "[ALPHA] The Kubernetes release whose kube-proxy this program stands in for; always 1";
   gauge(registry, "kubernetes_build_info", help, Object.keys(labels)).set(labels, 1);
-  const gates = gauge(registry, "kubernetes_feature_enabled", "[BETA] Feature gates that are set, 1 = on", [
+  const gates = gauge(registry, "kubernetes_feature_enabled", "[BETA] Feature gates, 1 = on", [
     "name",
     "stage",
   ]);
-  for (const [name, enabled] of Object.entries(featureGates)) gates.set({ name, stage: "" }, enabled ? 1 : 0);
+  // Stages are not kept here; upstream leaves this one empty for gates that are generally available.
+  for (const [name, enabled] of Object.entries({ ...DEFAULT_GATES, ...featureGates }))
+    gates.set({ name, stage: "" }, enabled ? 1 : 0);
 }
 
 /** Registers the metrics of the API client. */

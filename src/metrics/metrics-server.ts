@@ -1,4 +1,4 @@
-/** The metrics server: `/metrics`, a plain `/healthz`, `/proxyMode` and `/configz`. */
+/** The metrics server: `/metrics`, `/metrics/slis`, a plain `/healthz`, `/proxyMode` and `/configz`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -10,7 +10,7 @@ import type { Logger } from "../logging/logger.ts";
 import type { ProxyMetrics } from "./proxy-metrics.ts";
 
 export interface MetricsServerOptions {
-  readonly metrics: Pick<ProxyMetrics, "render">;
+  readonly metrics: Pick<ProxyMetrics, "render" | "slis">;
   /** The effective configuration: shown on /configz, and its mode on /proxyMode. */
   readonly config: ProxyConfig;
   readonly listen: ListenTarget;
@@ -27,14 +27,19 @@ const compress = promisify(gzip);
 export function createMetricsServer(options: MetricsServerOptions): RetryingServer {
   const { metrics, config, logger } = options;
   return new RetryingServer({ name: "metrics", ...options }, (request, response) => {
-    switch (pathOf(request.url)) {
+    const path = pathOf(request.url);
+    switch (path) {
       case "/metrics":
-        answerMetrics(metrics, request, response).catch((err: unknown) => {
-          logger.error({ err }, "Cannot render the metrics");
-          reply(response, 500, TEXT, "cannot render the metrics\n");
-        });
+      case "/metrics/slis":
+        answerMetrics(path === "/metrics" ? metrics : metrics.slis, request, response).catch(
+          (err: unknown) => {
+            logger.error({ err }, "Cannot render the metrics");
+            reply(response, 500, TEXT, "cannot render the metrics\n");
+          },
+        );
         break;
       case "/healthz":
+        metrics.slis.observe("ping", "healthz", true);
         reply(response, 200, TEXT, "ok");
         break;
       case "/proxyMode":

@@ -3,6 +3,7 @@ import type { Registry } from "prom-client";
 import type { ProxyMode } from "../config/proxy-config.ts";
 import type { IpFamily } from "../model/types.ts";
 import { EventAges } from "./event-ages.ts";
+import { HealthSlis } from "./health-slis.ts";
 import { type KernelCounterReader, KernelCounters } from "./kernel-counters.ts";
 import { type KubeproxyMetrics, registerKubeproxyMetrics, type TrafficPolicy } from "./kubeproxy-metrics.ts";
 import {
@@ -61,6 +62,7 @@ interface Pending {
 
 export class ProxyMetrics {
   readonly registry: Registry;
+  readonly slis = new HealthSlis();
   readonly #now: () => number;
   readonly #startedMs: number;
   readonly #mode: ProxyMode;
@@ -159,7 +161,9 @@ export class ProxyMetrics {
 
   /** The health server answered. */
   healthzAnswered(path: "/healthz" | "/livez", code: number): void {
-    this.#upstream[path === "/healthz" ? "healthz" : "livez"].inc({ code: String(code) });
+    const type = path === "/healthz" ? "healthz" : "livez";
+    this.#upstream[type].inc({ code: String(code) });
+    this.slis.observe("proxy", type, code === 200);
   }
 
   /** Rules that somebody else removed were put back. */

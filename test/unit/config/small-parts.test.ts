@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { unknownGates } from "../../../src/config/feature-gates.ts";
+import { DEFAULT_GATES, gatesWithoutEffect, unknownGates } from "../../../src/config/feature-gates.ts";
 import { parseListenAddress } from "../../../src/config/listen-address.ts";
 import { parsePortRange } from "../../../src/config/port-range.ts";
 import { suggest } from "../../../src/config/suggest.ts";
@@ -100,5 +100,12 @@ describe("unknownGates", () => {
       "unrecognized feature gate: Nonsense",
       "unrecognized feature gate: TopologyAwareHint (did you mean TopologyAwareHints?)",
     ]);
+  });
+});
+
+describe("gates with an effect", () => {
+  it("are known, and those whose state is told are among them", () => {
+    expect(unknownGates(Object.keys(DEFAULT_GATES))).toEqual([]);
+    expect(gatesWithoutEffect(Object.keys(DEFAULT_GATES))).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import pino from "pino";
 import { expect, test } from "vitest";
 import type { TrafficReport } from "../../../src/backends/backend.ts";
 import type { ProxyMode } from "../../../src/config/proxy-config.ts";
+import { HealthSlis } from "../../../src/metrics/health-slis.ts";
 import { ProxyMetrics } from "../../../src/metrics/proxy-metrics.ts";
 import type { ConnectionSource } from "../../../src/metrics/service-connection-metrics.ts";
 import { endpointTraffic, NO_FAILURES, portTraffic, trafficReport } from "./traffic-report.ts";
@@ -92,5 +93,18 @@ test.each(Object.keys(MODES) as ProxyMode[])("labels in mode %s", async (mode) =
         labels.split(", ").sort().join(", "),
       ]);
     }
+  }
+});
+
+test("health checks", async () => {
+  const slis = new HealthSlis();
+  slis.observe("ping", "healthz", true);
+  const samples = await slis.render();
+  const described = rows.filter(({ name }) => name.startsWith("kubernetes_healthcheck"));
+  const types = [...samples.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => [name, type]);
+  expect(described.map(({ name, type }) => [name, type])).toEqual(types);
+  for (const { name, labels } of described) {
+    const [, found = ""] = new RegExp(`^${name}{(.*)}`, "m").exec(samples) ?? [];
+    expect(found.replaceAll(/="\w+"/g, "").split(",")).toEqual(labels?.split(", "));
   }
 });

@@ -66,14 +66,32 @@ test.each<[string, string, string]>([
   expect(answer.body.toString()).toBe(body);
 });
 
-test.each(["/", "/metrics/", "/debug/pprof/", "/proxymode"])("%s is not found", async (path) => {
-  expect((await get(path)).status).toBe(404);
+test("/metrics/slis: results of health checks alone, as they are asked for", async () => {
+  const sample = 'kubernetes_healthcheck{name="ping",type="healthz"} 1';
+  await get("/healthz");
+  metrics.healthzAnswered("/livez", 503);
+  const { status, headers, body } = await get("/metrics/slis", { "accept-encoding": "gzip" });
+  expect(status).toBe(200);
+  expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  const text = gunzipSync(body).toString();
+  expect(text).toContain(`${sample}\n`);
+  expect(text).toContain('kubernetes_healthcheck{name="proxy",type="livez"} 0\n');
+  expect(text).toContain('kubernetes_healthchecks_total{name="proxy",type="livez",status="error"} 1\n');
+  expect(text).not.toContain("kubeproxy_");
+  expect((await get("/metrics")).body.toString()).not.toContain("kubernetes_healthcheck");
 });
+
+test.each(["/", "/metrics/", "/metrics/slis/", "/debug/pprof/", "/proxymode"])(
+  "%s is not found",
+  async (path) => {
+    expect((await get(path)).status).toBe(404);
+  },
+);
 
 test("metrics that cannot be rendered are an error, not silence", async () => {
   const render = () => Promise.reject(new Error("broken"));
   const broken = createMetricsServer({
-    metrics: { render },
+    metrics: { render, slis: metrics.slis },
     config,
     listen,
     hardFail: true,

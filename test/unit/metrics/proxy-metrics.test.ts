@@ -321,11 +321,13 @@ test("the other counters", async () => {
 });
 
 test("which release this is, and its gates", async () => {
-  metrics = create({ featureGates: { AllAlpha: false, WatchList: true } });
+  metrics = create({ featureGates: { AllAlpha: false, MultiCIDRServiceAllocator: false, WatchList: true } });
   const text = await metrics.render();
   expect(text).toMatch(/^kubernetes_build_info\{.*major="1",minor="\d+",git_version="v1\.\d+\.\d+",.*\} 1$/m);
   expect(text).toContain('kubernetes_feature_enabled{name="AllAlpha",stage=""} 0');
   expect(text).toContain('kubernetes_feature_enabled{name="WatchList",stage=""} 1');
+  expect(text).toContain('kubernetes_feature_enabled{name="MultiCIDRServiceAllocator",stage=""} 0');
+  expect(text).toContain('kubernetes_feature_enabled{name="PreferSameTrafficDistribution",stage=""} 1');
   expect(text).toContain(`node_version="${process.version}"} 1`);
 });
 
