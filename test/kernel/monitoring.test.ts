@@ -21,6 +21,9 @@ const missing =
   missingForTestbed(kinds.flatMap(({ needs }) => needs)) ??
   (kinds.length < MODES.length ? "needs all modes but ipvs" : missingPrometheus());
 
+/** For what takes a few scrapes, one a second. */
+const DEADLINE_MS = 30_000;
+
 /** What shows that the traffic of a mode has been scraped. */
 const BUSY: Partial<Record<string, string>> = {
   nftables: "kubeproxy_service_connections_total",
@@ -84,7 +87,7 @@ describe.skipIf(missing)(`monitoring${missing ? ` (skipped: ${missing})` : ""}`,
     daemon.eventually(async () => {
       const numbers = (await prometheus.query(expr)).map(({ value }) => Number(value[1]));
       expect(Math.max(...numbers), expr).toBeGreaterThan(least);
-    });
+    }, DEADLINE_MS);
 
   /** Waits until exactly these alerts hold, none of them long enough to fire, and all expressions can be evaluated. */
   const expectPending = (names: readonly string[]): Promise<void> =>
@@ -95,7 +98,7 @@ describe.skipIf(missing)(`monitoring${missing ? ` (skipped: ${missing})` : ""}`,
       expect(active.map(({ name, state }) => `${name} ${state}`)).toEqual(
         names.map((name) => `${name} pending`),
       );
-    });
+    }, DEADLINE_MS);
 
   /** Evaluates every panel; none may be refused. */
   async function look(): Promise<void> {
@@ -127,7 +130,8 @@ describe.skipIf(missing)(`monitoring${missing ? ` (skipped: ${missing})` : ""}`,
 
     await change(server, service);
     await expectAbove("sum(rate(kubeproxy_network_programming_duration_seconds_count[1m]))", 0);
-    await expectAbove('sum(rate(rest_client_requests_total{code="500"}[1m]))', 0);
+    for (const labels of ['code="500"', 'method="POST"'])
+      await expectAbove(`sum(rate(rest_client_requests_total{${labels}}[1m]))`, 0);
     if (BUSY[mode] !== undefined) await expectAbove(`sum(rate(${BUSY[mode]}[1m]))`, 0);
     await look();
     expect(await prometheus.labelValues(INSTANCES_OF, "instance")).toEqual(["127.0.0.1:10249"]);
