@@ -10,7 +10,7 @@ import { ProxyHealth } from "./health/proxy-health.ts";
 import type { RetryingServer } from "./http/retrying-server.ts";
 import { readNfacctCounters } from "./kernel/nfacct.ts";
 import { listNodeAddresses } from "./kernel/virtual-device.ts";
-import type { Logger } from "./logging/logger.ts";
+import { type Logger, moduleLogger } from "./logging/logger.ts";
 import { createMetricsServer } from "./metrics/metrics-server.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
 import type { IpFamily } from "./model/types.ts";
@@ -65,7 +65,7 @@ export class KubeProxy {
     const { config, nodeName, logger } = options;
     this.#options = options;
     this.#config = config;
-    this.#logger = logger;
+    this.#logger = moduleLogger(logger, "proxy");
     this.#health = new ProxyHealth({ timeoutMs: 2 * config.syncPeriodMs });
     this.#store = new Store({
       nodeName,

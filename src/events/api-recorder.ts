@@ -1,5 +1,5 @@
 /** Delivers events to the API server, sparingly. */
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { ApiClient } from "../watch/api-client.ts";
 import { ApiError } from "../watch/api-error.ts";
 import { Backoff, type Clock, systemClock } from "../watch/backoff.ts";
@@ -47,7 +47,7 @@ export class ApiEventRecorder implements EventRecorder {
   #failing = false;
 
   constructor(options: ApiEventRecorderOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: moduleLogger(options.logger, "api-recorder") };
     this.#clock = options.clock ?? systemClock;
     this.#filter = new SpamFilter(() => this.#clock.now());
   }

@@ -1,4 +1,4 @@
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { EventRecorder, ProxyEvent } from "./recorder.ts";
 
 /** Events as debug lines, where there is no API server to keep them: whoever records one has logged what it is about. */
@@ -6,7 +6,7 @@ export class LogEventRecorder implements EventRecorder {
   readonly #logger: Logger;
 
   constructor(logger: Logger) {
-    this.#logger = logger;
+    this.#logger = moduleLogger(logger, "log-recorder");
   }
 
   record({ regarding, type, reason, action, note }: ProxyEvent): void {

@@ -4,7 +4,7 @@
  */
 import type { Server, ServerResponse } from "node:http";
 import { closeServer, createHttpServer, listen, reply } from "../http/listen.ts";
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { IpFamily, ServiceKey } from "../model/types.ts";
 
 export interface ServiceHealthOptions {
@@ -42,7 +42,7 @@ export class ServiceHealthServers {
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: ServiceHealthOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: moduleLogger(options.logger, "service-health") };
   }
 
   /**

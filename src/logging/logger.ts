@@ -1,46 +1,68 @@
 /** Structured logs: one event a line, as text for people or JSON for machines, on standard error. */
 import pino, { type Logger } from "pino";
+import { renderTextLine } from "./text-line.ts";
+import { levelOf, type ModuleVerbosity, Verbosities } from "./verbosity.ts";
 
 export type { Logger };
 
-/** Levels shown: verbosity 0–1 → info, 2–3 → info, 4+ → debug, 6+ → trace (klog's -v, as operators know it). */
-function levelOf(verbosity: number): string {
-  if (verbosity >= 6) return "trace";
-  return verbosity >= 4 ? "debug" : "info";
+export interface LoggerOptions {
+  readonly format: "text" | "json";
+  readonly verbosity: number;
+  /** Verbosities of single modules; the first pattern that matches counts. */
+  readonly vmodule?: readonly ModuleVerbosity[];
+  /** Errors to standard error and everything else to standard output, instead of all to standard error. */
+  readonly splitStream?: boolean;
 }
 
-const LEVEL_NAMES: Readonly<Record<number, string>> = {
-  10: "TRACE",
-  20: "DEBUG",
-  30: "INFO",
-  40: "WARN",
-  50: "ERROR",
-  60: "FATAL",
-};
-
-/** Writes pino's JSON line as `time LEVEL message key=value …`. Control characters stay escaped, as JSON has them. */
-export function renderTextLine(json: string): string {
-  const { level, time, msg, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  let line = `${new Date(Number(time)).toISOString()} ${LEVEL_NAMES[Number(level)] ?? level} ${msg ?? ""}`;
-  for (const [key, value] of Object.entries(fields)) {
-    line += ` ${key}=${typeof value === "string" && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`;
-  }
-  const message = (err as { message?: unknown } | undefined)?.message;
-  if (message !== undefined) line += ` err=${JSON.stringify(message)}`;
-  return `${line}\n`;
+/** Where lines go; a write is done when it returns. */
+export interface LogStreams {
+  readonly stderr: { write(text: string): unknown };
+  readonly stdout: { write(text: string): unknown };
 }
+
+const ERROR = pino.levels.values.error ?? 50;
+
+/** The verbosities of each logger that createLogger made. */
+const VERBOSITIES = new WeakMap<Logger, Verbosities>();
 
 /** Creates the program's logger. */
-export function createLogger(options: { format: "text" | "json"; verbosity: number }): Logger {
-  const write = (line: string): void => {
-    process.stderr.write(options.format === "json" ? line : renderTextLine(line));
-  };
-  return pino(
-    {
-      level: levelOf(options.verbosity),
-      base: null,
-      serializers: { err: pino.stdSerializers.errWithCause },
+export function createLogger(options: LoggerOptions, streams: LogStreams = process): Logger {
+  const { format, verbosity, vmodule = [], splitStream = false } = options;
+  const destination = {
+    // Makes pino tell the level of the line that it is about to write.
+    [Symbol.for("pino.metadata")]: true,
+    lastLevel: 0,
+    write(line: string): void {
+      const stream = splitStream && this.lastLevel < ERROR ? streams.stdout : streams.stderr;
+      stream.write(format === "json" ? line : renderTextLine(line));
     },
-    { write },
+  };
+  const logger = pino(
+    { level: levelOf(verbosity), base: null, serializers: { err: pino.stdSerializers.errWithCause } },
+    destination,
   );
+  VERBOSITIES.set(logger, new Verbosities(logger, verbosity, vmodule));
+  return logger;
+}
+
+/**
+ * The same logger with the verbosity that is set for a module: a source file's name without folder and ending. Files
+ * that write lines which depend on the verbosity ask for it. A logger of another origin is returned as it is.
+ */
+export function moduleLogger(logger: Logger, module: string): Logger {
+  const verbosities = VERBOSITIES.get(logger);
+  if (verbosities === undefined) return logger;
+  const child = verbosities.loggerOf(module);
+  VERBOSITIES.set(child, verbosities);
+  return child;
+}
+
+/** The program's verbosity; undefined for a logger of another origin. */
+export function verbosityOf(logger: Logger): number | undefined {
+  return VERBOSITIES.get(logger)?.verbosity;
+}
+
+/** Changes the program's verbosity; modules that have their own keep it. */
+export function setVerbosity(logger: Logger, verbosity: number): void {
+  VERBOSITIES.get(logger)?.set(verbosity);
 }

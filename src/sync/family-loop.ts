@@ -5,7 +5,7 @@
  * failure the next sync is a full pass, because what the kernel holds is no longer known.
  */
 import type { Backend, ServiceChange, SyncResult } from "../backends/backend.ts";
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { ServiceKey, ServicePort } from "../model/types.ts";
 import { BurstBudget } from "./burst-budget.ts";
 import type { Clock } from "./clock.ts";
@@ -62,7 +62,7 @@ export class FamilyLoop {
   #failures = 0;
 
   constructor(options: FamilyLoopOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: moduleLogger(options.logger, "family-loop") };
     this.#refusedDelayMs = options.syncPeriodMs;
     this.#budget = new BurstBudget(options.minSyncPeriodMs, options.burst);
   }

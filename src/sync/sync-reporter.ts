@@ -3,7 +3,7 @@ import { BackendError, type RefusedService } from "../backends/backend.ts";
 import type { EventRecorder } from "../events/recorder.ts";
 import type { ProxyHealth } from "../health/proxy-health.ts";
 import type { ServiceHealthServers } from "../health/service-health.ts";
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { IpFamily, ServiceKey } from "../model/types.ts";
 import type { SyncFailure, SyncObserver, SyncSuccess } from "./observer.ts";
@@ -26,7 +26,7 @@ export class SyncReporter implements SyncObserver {
   readonly #refused = new Map<IpFamily, ReadonlyMap<ServiceKey, string>>();
 
   constructor(options: SyncReporterOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: moduleLogger(options.logger, "sync-reporter") };
   }
 
   queued(family: IpFamily, atMs: number): void {

@@ -1,5 +1,5 @@
 /** Keeps a sink in step with one kind of object on the API server, whatever the server or the network do. */
-import type { Logger } from "../logging/logger.ts";
+import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { listAll } from "./api-list.ts";
@@ -48,7 +48,7 @@ export class Reflector {
   #complaint = "";
 
   constructor(options: ReflectorOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: moduleLogger(options.logger, "reflector") };
     this.#backoff = new Backoff({ now: () => options.clock.now(), random: options.random });
     this.#idleMs = options.idleTimeoutMs;
     this.#resources = options.resources;

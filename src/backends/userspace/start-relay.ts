@@ -1,7 +1,7 @@
 /** Starts the relay of a family, on the ports that it had before if these are free. */
 import type { IpTablesClient } from "#iptables-promise";
 import type { ProxyConfig } from "../../config/proxy-config.ts";
-import type { Logger } from "../../logging/logger.ts";
+import { type Logger, moduleLogger } from "../../logging/logger.ts";
 import { Relay } from "../../relay/relay.ts";
 import type { FailureBatch, ListenerOptions, PortRange, SourceClass } from "../../relay/types.ts";
 import type { UserspaceOptions } from "./options.ts";
@@ -32,7 +32,7 @@ export async function startRelay(start: StartOptions): Promise<RunningRelay> {
     try {
       return await listen(start, (protocol, source) => before[protocol][source]);
     } catch (error) {
-      start.logger.debug({ err: error }, "the former ports are taken by others");
+      moduleLogger(start.logger, "start-relay").debug({ err: error }, "the former ports are taken by others");
     }
   }
   return listen(start, () => portRange ?? 0);
