@@ -16,9 +16,19 @@ export interface ApiRequestInfo {
   readonly durationSeconds: number;
 }
 
+/** How long a request waited for its turn, where the number of requests is limited. */
+export interface ApiTurnInfo {
+  /** Upper case. */
+  readonly verb: string;
+  /** `host:port`. */
+  readonly host: string;
+  readonly waitedSeconds: number;
+}
+
 export interface ApiClientMetrics {
   readonly requests: Counter<"code" | "method" | "host">;
   readonly duration: Histogram<"verb" | "host">;
+  readonly rateLimiter: Histogram<"verb" | "host">;
 }
 
 /** Go's words for this machine's architecture. */
@@ -66,6 +76,13 @@ export function registerApiClientMetrics(registry: Registry): ApiClientMetrics {
       registry,
       "rest_client_request_duration_seconds",
       "[ALPHA] Time until an API request's response headers, by verb and host",
+      REQUEST_BUCKETS,
+      ["verb", "host"],
+    ),
+    rateLimiter: histogram(
+      registry,
+      "rest_client_rate_limiter_duration_seconds",
+      "[ALPHA] Time an API request waited for its turn, by verb and host",
       REQUEST_BUCKETS,
       ["verb", "host"],
     ),

@@ -9,6 +9,7 @@ import { type KubeproxyMetrics, registerKubeproxyMetrics, type TrafficPolicy } f
 import {
   type ApiClientMetrics,
   type ApiRequestInfo,
+  type ApiTurnInfo,
   registerApiClientMetrics,
   registerBuildMetrics,
 } from "./kubernetes-metrics.ts";
@@ -175,6 +176,11 @@ export class ProxyMetrics {
   apiRequest({ code, method, host, durationSeconds }: ApiRequestInfo): void {
     this.#api.requests.inc({ code, method, host });
     this.#api.duration.observe({ verb: method, host }, durationSeconds);
+  }
+
+  /** The API client let a request go. */
+  apiTurn({ verb, host, waitedSeconds }: ApiTurnInfo): void {
+    this.#api.rateLimiter.observe({ verb, host }, waitedSeconds);
   }
 
   #countFailures(family: IpFamily, { ok, full, restoreFailed, partial = !full }: SyncOutcome): void {

@@ -8,6 +8,8 @@ import { ApiError, errorOfStatus, parseRetryAfter } from "./api-error.ts";
 import { exchange, TCP_KEEPALIVE_MS } from "./api-exchange.ts";
 import type { KubeConfigOptions } from "./api-kubeconfig.ts";
 import { type ApiRequest, nameOf, wrapError } from "./api-request.ts";
+import { systemClock } from "./backoff.ts";
+import { type RateLimit, TokenBucket } from "./token-bucket.ts";
 
 /** One finished exchange, for metrics. A watch counts when its headers arrive. */
 export interface RequestInfo {
@@ -19,8 +21,20 @@ export interface RequestInfo {
   readonly durationSeconds: number;
 }
 
+/** How long a request had to wait for its turn. */
+export interface TurnInfo {
+  readonly verb: string;
+  /** `host:port` of the server. */
+  readonly host: string;
+  readonly waitedSeconds: number;
+}
+
 export interface ApiClientOptions extends KubeConfigOptions {
   readonly userAgent: string;
+  /** Requests wait for their turn; without it they go out at once. */
+  readonly rateLimit?: RateLimit | undefined;
+  /** Called for each request that has got its turn, where there is a limit. */
+  readonly onTurn?: (info: TurnInfo) => void;
   readonly onRequest?: (info: RequestInfo) => void;
   /** Milliseconds since the epoch; ages the cached token. */
   readonly now?: () => number;
@@ -39,6 +53,7 @@ const GUNZIP_CHUNK_BYTES = 65_536;
 export class ApiClient {
   readonly #credentials: Credentials;
   readonly #options: ApiClientOptions;
+  readonly #bucket: TokenBucket | undefined;
   readonly #agents = {
     "http:": new HttpAgent({ keepAlive: true, keepAliveMsecs: TCP_KEEPALIVE_MS }),
     "https:": new HttpsAgent({ keepAlive: true, keepAliveMsecs: TCP_KEEPALIVE_MS }),
@@ -47,6 +62,7 @@ export class ApiClient {
   private constructor(options: ApiClientOptions, credentials: Credentials) {
     this.#options = options;
     this.#credentials = credentials;
+    this.#bucket = options.rateLimit && new TokenBucket(options.rateLimit, systemClock);
   }
 
   /** Loads the client configuration without connecting. Rejects when it is unusable, naming the source and why. */
@@ -103,6 +119,7 @@ export class ApiClient {
 
   async #send(request: ApiRequest): Promise<IncomingMessage> {
     request.signal.throwIfAborted();
+    await this.#waitForTurn(request);
     const started = performance.now();
     const finish = (code: string): void =>
       this.#options.onRequest?.({
@@ -122,6 +139,18 @@ export class ApiClient {
       finish("<error>");
       throw wrapError(request, error);
     }
+  }
+
+  async #waitForTurn(request: ApiRequest): Promise<void> {
+    if (this.#bucket === undefined) return;
+    const waitedMs = await this.#bucket.take(request.signal).catch(() => {
+      throw wrapError(request, request.signal.reason);
+    });
+    this.#options.onTurn?.({
+      verb: request.method ?? "GET",
+      host: hostOf(this.#credentials.server),
+      waitedSeconds: waitedMs / 1000,
+    });
   }
 
   async #resolveCredentials(request: ApiRequest): Promise<RequestOptions> {
