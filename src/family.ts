@@ -131,6 +131,7 @@ function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): Fa
     minSyncPeriodMs: config.minSyncPeriodMs,
     burst: SYNC_BURST[config.mode],
     syncPeriodMs: config.syncPeriodMs,
+    fullPassPeriodMs: config.fullPassPeriodMs,
     observer,
     logger,
     clock: systemClock,

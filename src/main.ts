@@ -2,9 +2,11 @@
 import { readFileSync } from "node:fs";
 import { prepareHost } from "./backends/create.ts";
 import { removeLeftovers } from "./backends/leftovers.ts";
-import { parseCommandLine } from "./cli/parse-command-line.ts";
+import { type Invocation, parseCommandLine } from "./cli/parse-command-line.ts";
+import { encodeConfiguration } from "./config/encode.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
 import { watchConfigFile } from "./config/watch-file.ts";
+import { replaceFile } from "./config/write-file.ts";
 import { loadConntrack } from "./kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysctls.ts";
 import { machineCpuCount } from "./kernel/cpu-count.ts";
@@ -21,18 +23,30 @@ async function main(argv: readonly string[]): Promise<number> {
     if (command.error !== undefined) process.stderr.write(`kube-proxy: ${command.error}\n`);
     return command.exit;
   }
-  const { action, config, warnings, configPath } = command;
+  const { action, config, warnings } = command;
   const logger = createLogger(config.logging);
   for (const warning of warnings) logger.warn(warning);
   try {
     if (action === "cleanup") return (await removeLeftovers(undefined, logger)) === 0 ? 0 : 1;
-    if (action === "run") return await runUntilStopped(config, configPath, logger);
+    if (action === "write-config") return writeConfiguration(command, logger);
+    if (action === "run") return await runUntilStopped(command, logger);
     prepare(config, logger);
     return 0;
   } catch (error) {
     logger.fatal({ err: error }, "cannot start");
     return 1;
   }
+}
+
+function writeConfiguration({ configuration, writeTo = "" }: Invocation, logger: Logger): number {
+  try {
+    replaceFile(writeTo, encodeConfiguration(configuration));
+  } catch (error) {
+    logger.fatal({ file: writeTo, err: error }, "cannot write the configuration");
+    return 1;
+  }
+  logger.info({ file: writeTo }, "wrote the configuration");
+  return 0;
 }
 
 function prepare(config: ProxyConfig, logger: Logger): void {
@@ -52,11 +66,8 @@ function prepareKernel(config: ProxyConfig, logger: Logger): void {
   }
 }
 
-async function runUntilStopped(
-  config: ProxyConfig,
-  configPath: string | undefined,
-  logger: Logger,
-): Promise<number> {
+async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<number> {
+  const { config, configuration, flags, configPath } = invocation;
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
   const fatal = (reason: string): void => {
     logger.error({ reason }, "ending, to be started anew");
@@ -67,6 +78,8 @@ async function runUntilStopped(
   if (notProtected !== undefined) logger.warn(notProtected);
   const proxy = new KubeProxy({
     config,
+    configuration,
+    flags,
     nodeName,
     logger,
     prepareHost: () => prepare(config, logger),

@@ -1,6 +1,9 @@
 /** The running proxy: composes source, store, loops, backends and servers, and takes them down again. */
 import { removeLeftovers } from "./backends/leftovers.ts";
+import { configzOf } from "./config/configz.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
+import type { KubeProxyConfiguration } from "./config/schema.ts";
+import { createDebugPages } from "./debug/debug-pages.ts";
 import { ApiEventRecorder } from "./events/api-recorder.ts";
 import { LogEventRecorder } from "./events/log-recorder.ts";
 import type { EventRecorder } from "./events/recorder.ts";
@@ -29,6 +32,10 @@ import type { Kind, Source, SourceSink } from "./watch/source.ts";
 
 export interface ProxyOptions {
   readonly config: ProxyConfig;
+  /** What `config` comes from, for those who ask the metrics server. */
+  readonly configuration: KubeProxyConfiguration;
+  /** The text of every flag, for the same. */
+  readonly flags: ReadonlyMap<string, string>;
   readonly nodeName: string;
   readonly logger: Logger;
   /** Sets what the host needs, once it is known that the mode can run on it. Throws when the mode cannot work without. */
@@ -167,11 +174,13 @@ export class KubeProxy {
   }
 
   async #connect(): Promise<ApiClient> {
-    const { kubeconfig, master } = this.#config.client;
+    const { kubeconfig, master, rateLimit } = this.#config.client;
     return ApiClient.create({
       kubeconfig,
       master,
       userAgent: `${PROGRAM_NAME}/${PROGRAM_VERSION}`,
+      rateLimit,
+      onTurn: (info) => this.#metrics?.apiTurn(info),
       onRequest: (info) => this.#metrics?.apiRequest(info),
     });
   }
@@ -186,8 +195,11 @@ export class KubeProxy {
       );
     }
     if (metricsAddress) {
+      const configz = configzOf(this.#options.configuration, this.#config);
+      const pages = createDebugPages(this.#options);
+      const { mode } = this.#config;
       this.#servers.push(
-        createMetricsServer({ metrics, config: this.#config, listen: metricsAddress, hardFail, logger }),
+        createMetricsServer({ metrics, mode, configz, pages, listen: metricsAddress, hardFail, logger }),
       );
     }
     for (const server of this.#servers) await server.start();

@@ -95,7 +95,7 @@ export const ipOrIpPort: FlagType<string> = {
 export const hostname: FlagType<string> = {
   name: "string",
   allowed: "a node name, not only blanks",
-  parse: (value) => (value.trim() === "" ? undefined : value),
+  parse: (value) => value.trim().toLowerCase() || undefined,
   print: text.print,
   emptyKeepsDefault: true,
 };

@@ -1,6 +1,7 @@
 /** Texts given for flags → values. */
 import { ConfigError, type Problem, showProblems } from "../config/config-error.ts";
 import type { FlagDefinition } from "./flag.ts";
+import { FLAGS } from "./flags.ts";
 
 /** The texts given for each flag, in order. */
 export type GivenFlags = ReadonlyMap<FlagDefinition, readonly string[]>;
@@ -22,4 +23,15 @@ export function readValues(given: GivenFlags): Map<FlagDefinition, unknown> {
   }
   if (problems.length > 0) throw new ConfigError(showProblems(problems));
   return values;
+}
+
+/** Every flag with its text: as it was given, the default otherwise. */
+export function flagTexts(given: GivenFlags): Map<string, string> {
+  return new Map(
+    FLAGS.map((flag) => {
+      const texts = given.get(flag);
+      const text = flag.type.merge ? texts?.join(",") : texts?.at(-1);
+      return [flag.name, text ?? (flag.default || (flag.type.bare === "true" ? "false" : ""))];
+    }),
+  );
 }

@@ -17,6 +17,7 @@ export interface CommandSettings {
   version: VersionRequest;
   healthzPort: number;
   metricsPort: number;
+  conntrackMax: number;
 }
 
 /** What flags write to. */
@@ -62,6 +63,7 @@ export function newDraft(): Draft {
       version: "no",
       healthzPort: HEALTHZ_PORT,
       metricsPort: METRICS_PORT,
+      conntrackMax: 0,
     },
   };
 }

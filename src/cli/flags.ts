@@ -12,9 +12,7 @@ export interface FlagGroup {
   readonly flags: readonly FlagDefinition[];
 }
 
-const unsupported = { notice: "unsupported" } as const;
 const logging = { besideFile: true } as const;
-const loggingUnsupported = { ...logging, ...unsupported } as const;
 
 export const FLAG_GROUPS: readonly FlagGroup[] = [
   {
@@ -34,9 +32,6 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         type.path,
         "writeConfigTo",
         "write the effective configuration to this file, and exit",
-        {
-          hidden: true,
-        },
       ),
       own("version", type.version, "version", "print the Kubernetes version (=raw: more), and exit"),
       config("feature-gates", type.gates, ["featureGates"], "feature gates"),
@@ -71,29 +66,25 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "config-sync-period",
         type.duration,
         ["configSyncPeriod"],
-        "period of the complete comparison with the source",
-        unsupported,
+        "a quarter of the time between two full passes",
       ),
       config(
         "kube-api-qps",
         type.float,
         ["clientConnection.qps"],
-        "requests a second to the API server",
-        unsupported,
+        "requests a second to the API server; below 0: no limit",
       ),
       config(
         "kube-api-burst",
         type.int32,
         ["clientConnection.burst"],
-        "requests at once to the API server",
-        unsupported,
+        "requests at once to the API server, after a pause",
       ),
       config(
         "kube-api-content-type",
         type.string,
         ["clientConnection.contentType"],
-        "content type of requests to the API server",
-        unsupported,
+        "content type of requests to the API server; JSON is used in any case",
       ),
     ],
   },
@@ -313,15 +304,13 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "profiling",
         type.bool,
         ["enableProfiling"],
-        "serve profiles on the metrics server",
-        unsupported,
+        "serve /debug/pprof/ and /debug/flags/v on the metrics server",
       ),
       config(
         "show-hidden-metrics-for-version",
         type.string,
         ["showHiddenMetricsForVersion"],
-        "show metrics hidden since this version",
-        unsupported,
+        "the previous minor version, whose hidden metrics to show; there are none",
       ),
     ],
   },
@@ -330,41 +319,41 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
     flags: [
       config("v", type.int32, ["logging.verbosity"], "verbosity; 4 shows debugging, 6 everything", logging),
       config("logging-format", type.string, ["logging.format"], "text or json", logging),
-      config("vmodule", type.modules, ["logging.vmodule"], "verbosity by source file", loggingUnsupported),
+      config("vmodule", type.modules, ["logging.vmodule"], "verbosity by source file (text)", logging),
       config(
         "log-flush-frequency",
         type.duration,
         ["logging.flushFrequency"],
-        "longest time before lines are written",
-        loggingUnsupported,
+        "longest time before lines are written; each is written at once",
+        logging,
       ),
       config(
         "log-text-split-stream",
         type.bool,
         ["logging.options.text.splitStream"],
         "errors to stderr, the rest to stdout (text)",
-        loggingUnsupported,
+        logging,
       ),
       config(
         "log-text-info-buffer-size",
         type.quantity,
         ["logging.options.text.infoBufferSize"],
-        "buffer of the stream of --log-text-split-stream",
-        loggingUnsupported,
+        "buffer of --log-text-split-stream; nothing is buffered",
+        logging,
       ),
       config(
         "log-json-split-stream",
         type.bool,
         ["logging.options.json.splitStream"],
         "errors to stderr, the rest to stdout (JSON)",
-        loggingUnsupported,
+        logging,
       ),
       config(
         "log-json-info-buffer-size",
         type.quantity,
         ["logging.options.json.infoBufferSize"],
-        "buffer of the stream of --log-json-split-stream",
-        loggingUnsupported,
+        "buffer of --log-json-split-stream; nothing is buffered",
+        logging,
       ),
     ],
   },
@@ -372,7 +361,13 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
     title: "Flags of earlier releases:",
     flags: [
       retired("cleanup-ipvs", type.bool, true, "flush the IPVS table with --cleanup"),
-      retired("conntrack-max", type.int32, 0, "connection tracking entries"),
+      own(
+        "conntrack-max",
+        type.count,
+        "conntrackMax",
+        "connection tracking entries, whatever the number of cores; 0: as the other flags say",
+        { besideFile: false, hidden: true },
+      ),
       retired("resource-container", type.string, "/kube-proxy", "container of this process"),
       retired("boot-id-file", type.string, "", "never used by kube-proxy"),
       retired("machine-id-file", type.string, "", "never used by kube-proxy"),

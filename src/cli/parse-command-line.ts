@@ -1,16 +1,18 @@
 /** Command line and configuration file → what to do, with which configuration. Pure apart from reading the file. */
+import { adviseOn } from "../config/advice.ts";
 import { ConfigError, showProblems } from "../config/config-error.ts";
 import { completePlatform } from "../config/defaults.ts";
-import { gatesWithoutEffect, unknownGates } from "../config/feature-gates.ts";
+import { lostInFile } from "../config/encode.ts";
+import { unknownGates } from "../config/feature-gates.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Action, ProxyConfig } from "../config/proxy-config.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { KubeProxyConfiguration } from "../config/schema.ts";
 import { validateConfiguration } from "../config/validate.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
-import { applyPorts } from "./deprecated-ports.ts";
-import { newDraft } from "./flag.ts";
-import { type GivenFlags, readValues } from "./flag-values.ts";
+import { applyDeprecatedFlags } from "./deprecated-flags.ts";
+import { type CommandSettings, newDraft } from "./flag.ts";
+import { flagTexts, type GivenFlags, readValues } from "./flag-values.ts";
 import { warnAboutFlags } from "./flag-warnings.ts";
 import { FLAGS } from "./flags.ts";
 import { parseArguments } from "./program.ts";
@@ -18,10 +20,16 @@ import { parseArguments } from "./program.ts";
 export interface Invocation {
   readonly action: Action;
   readonly config: ProxyConfig;
+  /** What `config` comes from: the file or the flags, with every default. */
+  readonly configuration: KubeProxyConfiguration;
+  /** The text of every flag, given or default. */
+  readonly flags: ReadonlyMap<string, string>;
   /** Things the operator should know; none of them keeps the program from running. */
   readonly warnings: readonly string[];
   /** The configuration file, if there is one. */
   readonly configPath?: string;
+  /** Where to write the configuration, if that is the action. */
+  readonly writeTo?: string;
 }
 
 /** Nothing to run: print `output` (help or version, with its last newline) or the one-line `error`, and exit. */
@@ -54,35 +62,44 @@ function interpret(given: GivenFlags, io: { readFile(path: string): string }): I
   for (const [flag, value] of values) flag.store(draft, value);
   const { command } = draft;
   if (command.version !== "no") return { exit: 0, output: versionText(command.version) };
-  if (command.writeConfigTo !== "") {
-    throw new ConfigError("--write-config-to is not yet supported; nothing was written or started");
-  }
-
   const configPath = command.config;
   const warnings: string[] = [];
   let proxy = draft.proxy;
   if (configPath === "") {
-    warnings.push(...applyPorts(draft, given));
+    warnings.push(...applyDeprecatedFlags(draft, given));
   } else {
     const file = loadFile(configPath, io);
     proxy = file.config;
+    const { vmodule } = proxy.logging;
     for (const [flag, value] of values) if (flag.besideFile) flag.store({ proxy, command }, value);
+    // The first match counts, so the flag's entries win without taking the others away.
+    if (proxy.logging.vmodule !== vmodule) proxy.logging.vmodule = [...proxy.logging.vmodule, ...vmodule];
     warnings.push(...file.warnings.map((text) => `${configPath}: ${text}`));
   }
   warnings.push(...warnAboutFlags(given, configPath !== ""));
 
-  const action: Action =
-    command.cleanup || command.cleanupIptables ? "cleanup" : command.initOnly ? "init-only" : "run";
   completePlatform(proxy);
   check(proxy, configPath);
-  const gates = gatesWithoutEffect(Object.keys(proxy.featureGates));
-  if (gates.length > 0) warnings.push(`feature gates without effect in this version: ${gates.join(", ")}`);
+  const lost = command.writeConfigTo === "" ? [] : lostInFile(proxy);
+  for (const { field, text } of [...adviseOn(proxy), ...lost]) {
+    warnings.push(`${configPath === "" ? flagName(field) : field}: ${text}`);
+  }
   return {
-    action,
+    action: actionOf(command),
     config: resolveConfig(proxy, command),
+    configuration: proxy,
+    flags: flagTexts(given),
     warnings,
     ...(configPath !== "" && { configPath }),
+    ...(command.writeConfigTo !== "" && { writeTo: command.writeConfigTo }),
   };
+}
+
+/** Of several actions upstream does the first one in this order. */
+function actionOf(command: CommandSettings): Action {
+  if (command.writeConfigTo !== "") return "write-config";
+  if (command.cleanup || command.cleanupIptables) return "cleanup";
+  return command.initOnly ? "init-only" : "run";
 }
 
 function loadFile(

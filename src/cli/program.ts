@@ -62,9 +62,7 @@ function createOption(flag: FlagDefinition): Option {
   const { name, type } = flag;
   const dashes = name.length === 1 ? `-${name}, --${name}` : `--${name}`;
   const value = type.bare === undefined ? `<${type.name}>` : `[=${type.name}]`;
-  const suffix =
-    (flag.default === "" ? "" : ` (default ${flag.default})`) +
-    (flag.notice === "unsupported" ? " [not yet supported]" : "");
+  const suffix = flag.default === "" ? "" : ` (default ${flag.default})`;
   return new Option(`${dashes} ${value}`, flag.help + suffix)
     .hideHelp(flag.hidden)
     .argParser<readonly string[]>((text, previous) => [...(previous ?? []), text]);

@@ -1,7 +1,8 @@
 /** The types a configuration field can have: what the file may hold, and what counts as unset. */
-import { DURATION_FORM, parseDuration } from "./duration.ts";
+import type { ModuleVerbosity } from "../logging/verbosity.ts";
+import { DURATION_FORM, formatDuration, parseDuration } from "./duration.ts";
 
-/** Reads one parsed YAML or JSON value. */
+/** Reads and writes one plain YAML or JSON value. */
 export interface Codec<T> {
   /** Reads on from "must be". */
   readonly allowed: string;
@@ -9,6 +10,8 @@ export interface Codec<T> {
   decode(value: unknown): T | undefined;
   /** The zero of Go's type, which fields other than pointers read as "unset". */
   isZero(value: T): boolean;
+  /** What a file holds for the value; without it the value itself. */
+  encode?(value: T): unknown;
 }
 
 export const MAX_INT32 = 2 ** 31 - 1;
@@ -53,6 +56,7 @@ export const duration: Codec<number> = {
   allowed: DURATION_FORM,
   decode: (value) => (isText(value) ? parseDuration(value) : undefined),
   isZero: (value) => value === 0,
+  encode: formatDuration,
 };
 
 /** `logging.flushFrequency` alone may also be a whole number of nanoseconds. */
@@ -60,6 +64,7 @@ export const durationOrNanoseconds: Codec<number> = {
   allowed: `${DURATION_FORM}, or a whole number of nanoseconds`,
   decode: (value) => (Number.isInteger(value) ? Number(value) / 1e6 : duration.decode(value)),
   isZero: (value) => value === 0,
+  encode: formatDuration,
 };
 
 export const quantity: Codec<string> = {
@@ -75,6 +80,7 @@ export const stringList: Codec<readonly string[]> = {
   allowed: "a list of strings",
   decode: (value) => (Array.isArray(value) && value.every(isText) ? value : undefined),
   isZero: (value) => value.length === 0,
+  encode: nullIfEmpty,
 };
 
 export const boolMap: Codec<Readonly<Record<string, boolean>>> = {
@@ -91,12 +97,6 @@ export const boolMap: Codec<Readonly<Record<string, boolean>>> = {
   isZero: (value) => Object.keys(value).length === 0,
 };
 
-/** One entry of `logging.vmodule`: the verbosity of the source files that match a pattern. */
-export interface ModuleVerbosity {
-  readonly filePattern: string;
-  readonly verbosity: number;
-}
-
 export const vmodule: Codec<readonly ModuleVerbosity[]> = {
   allowed: "a list of {filePattern, verbosity}",
   decode: (value) => {
@@ -111,7 +111,13 @@ export const vmodule: Codec<readonly ModuleVerbosity[]> = {
     return entries;
   },
   isZero: (value) => value.length === 0,
+  encode: nullIfEmpty,
 };
+
+/** As upstream writes lists. */
+export function nullIfEmpty<T>(list: readonly T[]): readonly T[] | null {
+  return list.length === 0 ? null : list;
+}
 
 /** A YAML map or JSON object. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

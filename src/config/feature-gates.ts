@@ -12,34 +12,56 @@ const PROXY_GATES = `
   ServiceTrafficDistribution TopologyAwareHints WatchList WinDSR WinOverlay WindowsHostNetwork
 `;
 
-/** Gates that change what this program does. */
-const EFFECTIVE = new Set(["MultiCIDRServiceAllocator", "PreferSameTrafficDistribution"]);
+/** Gates of stage alpha that have an effect here: off unless they, or all of their stage, are switched on. */
+const ALPHA_GATES = ["ComponentFlagz", "ComponentStatusz", "LoggingAlphaOptions"] as const;
+
+/** Gates that have an effect here, and are on while nobody sets them. */
+const BETA_GATES = ["MultiCIDRServiceAllocator", "PreferSameTrafficDistribution"] as const;
+
+const EFFECTIVE: ReadonlySet<string> = new Set(["AllAlpha", ...ALPHA_GATES, ...BETA_GATES]);
+
+type EffectiveGate = (typeof ALPHA_GATES)[number] | (typeof BETA_GATES)[number];
+
+/** Whether each gate that has an effect is on, and the others as they are set. */
+export function gatesInForce(
+  set: Readonly<Record<string, boolean>>,
+): Readonly<Record<EffectiveGate, boolean> & Record<string, boolean>> {
+  const on = (gates: readonly EffectiveGate[], value: boolean) =>
+    Object.fromEntries(gates.map((gate) => [gate, value])) as Record<EffectiveGate, boolean>;
+  return { ...on(ALPHA_GATES, set.AllAlpha ?? false), ...on(BETA_GATES, true), ...set };
+}
 
 /** The gates among these that are known but change nothing here. */
 export function gatesWithoutEffect(names: readonly string[]): string[] {
   return names.filter((name) => !EFFECTIVE.has(name));
 }
 
-/** Gates of other components, as of Kubernetes 1.34 and a few retired since 1.31. */
+/** Gates of other components, as of Kubernetes 1.35 and a few retired since 1.31. */
 const OTHER_GATES = `
   APIResponseCompression APIServerIdentity APIServerTracing APIServingWithRoutine AggregatedDiscoveryRemoveBetaType
   AllowDNSOnlyNodeCSR AllowInsecureKubeletCertificateSigningRequests AllowOverwriteTerminationGracePeriodSeconds
   AllowParsingUserUIDFromCertAuth AllowServiceLBStatusOnNonLB AllowUnsafeMalformedObjectDeletion
   AnonymousAuthConfigurableEndpoints AnyVolumeDataSource AppArmor AppArmorFields AuthorizeNodeWithSelectors
-  AuthorizeWithSelectors BtreeWatchCache CBORServingAndStorage CPUCFSQuotaPeriod CPUManager
-  CPUManagerPolicyAlphaOptions CPUManagerPolicyBetaOptions CPUManagerPolicyOptions CRDValidationRatcheting
-  CSIMigrationPortworx CSIVolumeHealth ClearingNominatedNodeNameAfterBinding CloudControllerManagerWebhook
+  AuthorizePodWebsocketUpgradeCreatePermission AuthorizeWithSelectors BtreeWatchCache CBORServingAndStorage
+  CPUCFSQuotaPeriod CPUManager CPUManagerPolicyAlphaOptions CPUManagerPolicyBetaOptions CPUManagerPolicyOptions
+  CRDObservedGenerationTracking CRDValidationRatcheting CSIMigrationPortworx CSIServiceAccountTokenSecrets
+  CSIVolumeHealth ChangeContainerStatusOnKubeletRestart ClearingNominatedNodeNameAfterBinding ClientsAllowCBOR
+  ClientsPreferCBOR CloudControllerManagerWatchBasedRoutesReconciliation CloudControllerManagerWebhook
   ClusterTrustBundle ClusterTrustBundleProjection ConcurrentWatchObjectDecode ConsistentListFromCache
-  ContainerCheckpoint ContainerStopSignals CoordinatedLeaderElection CronJobsScheduledAnnotation
-  CrossNamespaceVolumeDataSource CustomCPUCFSQuotaPeriod CustomResourceFieldSelectors DRAAdminAccess DRADeviceTaints
-  DRAPartitionableDevices DRAPrioritizedList DRAResourceClaimDeviceStatus DRASchedulerFilterTimeout
-  DeclarativeValidation DeclarativeValidationTakeover DeploymentReplicaSetTerminatingReplicas
-  DetectCacheInconsistency DevicePluginCDIDevices DisableAllocatorDualWrite DisableCPUQuotaWithExclusiveCPUs
-  DisableCloudProviders DisableKubeletCloudCredentialProviders DisableNodeKubeProxyVersion
-  DynamicResourceAllocation EventedPLEG ExecProbeTimeout ExternalServiceAccountTokenSigner GitRepoVolumeDriver
-  GracefulNodeShutdown GracefulNodeShutdownBasedOnPodPriority HPAConfigurableTolerance HPAContainerMetrics
-  HPAScaleToZero HonorPVReclaimPolicy ImageMaximumGCAge ImageVolume InPlacePodVerticalScaling
-  InPlacePodVerticalScalingAllocatedStatus InPlacePodVerticalScalingExclusiveCPUs InTreePluginPortworxUnregister
+  ConstrainedImpersonation ContainerCheckpoint ContainerRestartRules ContainerStopSignals CoordinatedLeaderElection
+  CronJobsScheduledAnnotation CrossNamespaceVolumeDataSource CustomCPUCFSQuotaPeriod CustomResourceFieldSelectors
+  DRAAdminAccess DRAConsumableCapacity DRADeviceBindingConditions DRADeviceTaintRules DRADeviceTaints
+  DRAExtendedResource DRAPartitionableDevices DRAPrioritizedList DRAResourceClaimDeviceStatus
+  DRASchedulerFilterTimeout DeclarativeValidation DeclarativeValidationTakeover
+  DeploymentReplicaSetTerminatingReplicas DetectCacheInconsistency DevicePluginCDIDevices DisableAllocatorDualWrite
+  DisableCPUQuotaWithExclusiveCPUs DisableCloudProviders DisableKubeletCloudCredentialProviders
+  DisableNodeKubeProxyVersion DynamicResourceAllocation EnvFiles EventedPLEG ExecProbeTimeout
+  ExternalServiceAccountTokenSigner GangScheduling GenericWorkload GitRepoVolumeDriver GracefulNodeShutdown
+  GracefulNodeShutdownBasedOnPodPriority HPAConfigurableTolerance HPAContainerMetrics HPAScaleToZero
+  HonorPVReclaimPolicy HostnameOverride ImageMaximumGCAge ImageVolume ImageVolumeWithDigest InOrderInformers
+  InOrderInformersBatchProcess InPlacePodLevelResourcesVerticalScaling InPlacePodVerticalScaling
+  InPlacePodVerticalScalingAllocatedStatus InPlacePodVerticalScalingExclusiveCPUs
+  InPlacePodVerticalScalingExclusiveMemory InTreePluginPortworxUnregister InformerResourceVersion
   JobBackoffLimitPerIndex JobManagedBy JobPodFailurePolicy JobPodReplacementPolicy JobSuccessPolicy KMSv1
   KubeletCgroupDriverFromCRI KubeletCrashLoopBackOffMax KubeletEnsureSecretPulledImages KubeletFineGrainedAuthz
   KubeletInUserNamespace KubeletPSI KubeletPodResourcesDynamicResources KubeletPodResourcesGet
@@ -47,30 +69,33 @@ const OTHER_GATES = `
   KubeletServiceAccountTokenForCredentialProviders KubeletTracing LegacySidecarContainers ListFromCacheSnapshot
   LocalStorageCapacityIsolationFSQuotaMonitoring LogarithmicScaleDown MatchLabelKeysInPodAffinity
   MatchLabelKeysInPodTopologySpread MatchLabelKeysInPodTopologySpreadSelectorMerge MaxUnavailableStatefulSet
-  MemoryManager MemoryQoS MutableCSINodeAllocatableCount MutatingAdmissionPolicy
+  MemoryManager MemoryQoS MutableCSINodeAllocatableCount MutablePVNodeAffinity MutablePodResourcesForSuspendedJobs
+  MutableSchedulingDirectivesForSuspendedJobs MutatingAdmissionPolicy NodeDeclaredFeatures
   NodeInclusionPolicyInPodTopologySpread NodeLogQuery NodeSwap NominatedNodeNameForExpectation OpenAPIEnums
-  OrderedNamespaceDeletion PDBUnhealthyPodEvictionPolicy PersistentVolumeLastPhaseTransitionTime
-  PodAndContainerStatsFromCRI PodDeletionCost PodIndexLabel PodLevelResources PodLifecycleSleepAction
-  PodLifecycleSleepActionAllowZero PodLogsQuerySplitStreams PodObservedGenerationTracking
+  OpportunisticBatching OrderedNamespaceDeletion PDBUnhealthyPodEvictionPolicy PersistentVolumeLastPhaseTransitionTime
+  PodAndContainerStatsFromCRI PodCertificateRequest PodDeletionCost PodIndexLabel PodLevelResources
+  PodLifecycleSleepAction PodLifecycleSleepActionAllowZero PodLogsQuerySplitStreams PodObservedGenerationTracking
   PodReadyToStartContainersCondition PodSchedulingReadiness PodTopologyLabelsAdmission PortForwardWebsockets
   PreventStaticPodAPIReferences ProcMountType QOSReserved RecoverVolumeExpansionFailure RecursiveReadOnlyMounts
   ReduceDefaultCrashLoopBackOffDecay RelaxedDNSSearchValidation RelaxedEnvironmentVariableValidation
   RelaxedServiceNameValidation ReloadKubeletServerCertificateFile RemoteRequestHeaderUID
-  ResilientWatchCacheInitialization ResourceHealthStatus RetryGenerateName RotateKubeletServerCertificate
-  RuntimeClassInImageCriAPI SELinuxChangePolicy SELinuxMount SELinuxMountReadWriteOncePod SchedulerAsyncAPICalls
-  SchedulerAsyncPreemption SchedulerPopFromBackoffQ SchedulerQueueingHints SeparateCacheWatchRPC
-  SeparateTaintEvictionController ServiceAccountNodeAudienceRestriction ServiceAccountTokenJTI
-  ServiceAccountTokenNodeBinding ServiceAccountTokenNodeBindingValidation ServiceAccountTokenPodNodeInfo
-  SidecarContainers SizeBasedListCostEstimate SizeMemoryBackedVolumes StatefulSetAutoDeletePVC
-  StorageCapacityScoring StorageNamespaceIndex StorageVersionAPI StorageVersionHash StorageVersionMigrator
-  StreamingCollectionEncodingToJSON StreamingCollectionEncodingToProtobuf StrictCostEnforcementForVAP
-  StrictCostEnforcementForWebhooks StrictIPCIDRValidation StructuredAuthenticationConfiguration
-  StructuredAuthenticationConfigurationEgressSelector StructuredAuthorizationConfiguration
-  SupplementalGroupsPolicy SystemdWatchdog TokenRequestServiceAccountUIDValidation TopologyManagerPolicyAlphaOptions
-  TopologyManagerPolicyBetaOptions TopologyManagerPolicyOptions TranslateStreamCloseWebsocketRequests
-  UnauthenticatedHTTP2DOSMitigation UnknownVersionInteroperabilityProxy UserNamespacesPodSecurityStandards
-  UserNamespacesSupport VolumeAttributesClass WatchCacheInitializationPostStartHook
-  WatchFromStorageWithoutResourceVersion WindowsCPUAndMemoryAffinity WindowsGracefulNodeShutdown
+  ResilientWatchCacheInitialization ResourceHealthStatus RestartAllContainersOnContainerExits RetryGenerateName
+  RotateKubeletServerCertificate RuntimeClassInImageCriApi SELinuxChangePolicy SELinuxMount
+  SELinuxMountReadWriteOncePod SchedulerAsyncAPICalls SchedulerAsyncPreemption SchedulerPopFromBackoffQ
+  SchedulerQueueingHints SeparateCacheWatchRPC SeparateTaintEvictionController ServiceAccountNodeAudienceRestriction
+  ServiceAccountTokenJTI ServiceAccountTokenNodeBinding ServiceAccountTokenNodeBindingValidation
+  ServiceAccountTokenPodNodeInfo SidecarContainers SizeBasedListCostEstimate SizeMemoryBackedVolumes
+  StatefulSetAutoDeletePVC StatefulSetSemanticRevisionComparison StorageCapacityScoring StorageNamespaceIndex
+  StorageVersionAPI StorageVersionHash StorageVersionMigrator StreamingCollectionEncodingToJSON
+  StreamingCollectionEncodingToProtobuf StrictCostEnforcementForVAP StrictCostEnforcementForWebhooks
+  StrictIPCIDRValidation StructuredAuthenticationConfiguration StructuredAuthenticationConfigurationEgressSelector
+  StructuredAuthenticationConfigurationJWKSMetrics StructuredAuthorizationConfiguration SupplementalGroupsPolicy
+  SystemdWatchdog TaintTolerationComparisonOperators TokenRequestServiceAccountUIDValidation
+  TopologyManagerPolicyAlphaOptions TopologyManagerPolicyBetaOptions TopologyManagerPolicyOptions
+  TranslateStreamCloseWebsocketRequests UnauthenticatedHTTP2DOSMitigation UnknownVersionInteroperabilityProxy
+  UserNamespacesHostNetworkSupport UserNamespacesPodSecurityStandards UserNamespacesSupport VolumeAttributesClass
+  VolumeLimitScaling WatchCacheInitializationPostStartHook WatchFromStorageWithoutResourceVersion WatchListClient
+  WindowsCPUAndMemoryAffinity WindowsGracefulNodeShutdown
 `;
 
 const KNOWN_GATES: ReadonlySet<string> = new Set(`${PROXY_GATES} ${OTHER_GATES}`.trim().split(/\s+/));
@@ -86,9 +111,3 @@ export function unknownGates(names: Iterable<string>): string[] {
   }
   return errors;
 }
-
-/** What gates that have an effect are while nobody sets them. */
-export const DEFAULT_GATES: Readonly<Record<string, boolean>> = {
-  MultiCIDRServiceAllocator: true,
-  PreferSameTrafficDistribution: true,
-};

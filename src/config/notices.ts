@@ -1,10 +1,9 @@
 /** Settings that are taken but change nothing are named to the operator, never dropped in silence. */
 
 /** Why a setting changes nothing. */
-export type Notice = "unsupported" | "historical" | "windows";
+export type Notice = "historical" | "windows";
 
 const TEXT: Readonly<Record<Notice, string>> = {
-  unsupported: "not yet supported",
   historical: "no longer has an effect",
   windows: "has no effect on Linux",
 };

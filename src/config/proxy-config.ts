@@ -1,4 +1,5 @@
 /** The effective configuration: one frozen value that every part of the program reads. Durations are milliseconds. */
+import type { ModuleVerbosity } from "../logging/verbosity.ts";
 import type { IpFamily } from "../model/types.ts";
 
 export type ProxyMode = "iptables" | "ipvs" | "nftables" | "userspace";
@@ -21,10 +22,22 @@ export interface ProxyConfig {
   readonly client: {
     readonly kubeconfig: string;
     readonly master: string;
+    /** Requests a second on average, and at once after a pause; undefined = no limit. */
+    readonly rateLimit: { readonly qps: number; readonly burst: number } | undefined;
   };
   /** `--manifests DIR`; empty = watch an API server. */
   readonly manifests: string;
-  readonly logging: { readonly format: "text" | "json"; readonly verbosity: number };
+  readonly logging: {
+    readonly format: "text" | "json";
+    readonly verbosity: number;
+    /** Of single modules; the first pattern that matches counts. */
+    readonly vmodule: readonly ModuleVerbosity[];
+    readonly splitStream: boolean;
+  };
+  /** Serve profiles, and take a verbosity, on the metrics server. */
+  readonly profiling: boolean;
+  /** Between two full passes that nothing else asks for. */
+  readonly fullPassPeriodMs: number;
   readonly syncPeriodMs: number;
   readonly minSyncPeriodMs: number;
   readonly masqueradeAll: boolean;
@@ -70,4 +83,4 @@ export interface ProxyConfig {
 }
 
 /** What the command line asks for. */
-export type Action = "run" | "cleanup" | "init-only";
+export type Action = "run" | "cleanup" | "init-only" | "write-config";

@@ -10,6 +10,13 @@ import { isDetectLocalMode, isProxyMode } from "./validate.ts";
 /** Round robin, as upstream. */
 const DEFAULT_SCHEDULER = "rr";
 
+/** What client-go has in place of 0. */
+const DEFAULT_QPS = 5;
+const DEFAULT_BURST = 10;
+
+/** A full pass comes every hour by default: it finds what no detector sees, at a cost that grows with the cluster. */
+const CONFIG_SYNCS_PER_FULL_PASS = 4;
+
 /** What only the command line can say. */
 export interface Overrides {
   readonly master: string;
@@ -21,8 +28,9 @@ export interface Overrides {
 export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrides): ProxyConfig {
   const { master, manifests, serviceMetricsLimit } = overrides;
   const mode = isProxyMode(config.mode) ? config.mode : "iptables";
-  const { kubeconfig } = config.clientConnection;
-  const { conntrack } = config;
+  const { clientConnection, conntrack, logging } = config;
+  const format = logging.format === "json" ? "json" : "text";
+  const ofTheMode = ofMode(config, mode);
   return deepFreeze<ProxyConfig>({
     mode,
     bindAddress: canonicalIp(config.bindAddress) ?? "0.0.0.0",
@@ -30,13 +38,17 @@ export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrid
     healthz: parseListenAddress(config.healthzBindAddress),
     metrics: parseListenAddress(config.metricsBindAddress),
     bindAddressHardFail: config.bindAddressHardFail,
-    client: { kubeconfig, master },
+    client: { kubeconfig: clientConnection.kubeconfig, master, rateLimit: rateLimitOf(clientConnection) },
     manifests,
     logging: {
-      format: config.logging.format === "json" ? "json" : "text",
-      verbosity: config.logging.verbosity,
+      format,
+      verbosity: logging.verbosity,
+      vmodule: logging.vmodule,
+      splitStream: logging.options[format].splitStream,
     },
-    ...ofMode(config, mode),
+    profiling: config.enableProfiling,
+    ...ofTheMode,
+    fullPassPeriodMs: Math.max(ofTheMode.syncPeriodMs, CONFIG_SYNCS_PER_FULL_PASS * config.configSyncPeriod),
     localhostNodePorts: config.iptables.localhostNodePorts,
     detectLocalMode: isDetectLocalMode(config.detectLocalMode) ? config.detectLocalMode : "ClusterCIDR",
     clusterCIDR: clusterCidrs(config),
@@ -65,6 +77,14 @@ export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrid
     serviceMetricsLimit,
     featureGates: { ...config.featureGates },
   });
+}
+
+/** As client-go reads the two numbers. */
+function rateLimitOf({
+  qps,
+  burst,
+}: KubeProxyConfiguration["clientConnection"]): ProxyConfig["client"]["rateLimit"] {
+  return qps < 0 ? undefined : { qps: qps || DEFAULT_QPS, burst: burst || DEFAULT_BURST };
 }
 
 /** ipvs has periods of its own and borrows the masquerade settings of the iptables section. */

@@ -22,7 +22,7 @@ export interface Field<T> {
   readonly default: T;
   /** Upstream keeps a pointer here: an explicit 0, false or 0s stays; only null and absence give the default. */
   readonly pointer: boolean;
-  /** Set on fields that do not (yet, any more, on Linux) change anything. */
+  /** Set on fields that do not (any more, on Linux) change anything. */
   readonly notice?: Notice;
 }
 
@@ -46,24 +46,24 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 const logOptions = {
-  splitStream: field(bool, false, "unsupported"),
-  infoBufferSize: field(quantity, "0", "unsupported"),
+  splitStream: field(bool, false),
+  infoBufferSize: field(quantity, "0"),
 };
 
 export const SCHEMA = {
   featureGates: field(boolMap, {}),
   clientConnection: {
     kubeconfig: field(string, ""),
-    acceptContentTypes: field(string, "", "unsupported"),
-    contentType: field(string, "application/vnd.kubernetes.protobuf", "unsupported"),
-    qps: field(float, 5, "unsupported"),
-    burst: field(int32, 10, "unsupported"),
+    acceptContentTypes: field(string, ""),
+    contentType: field(string, "application/vnd.kubernetes.protobuf"),
+    qps: field(float, 5),
+    burst: field(int32, 10),
   },
   logging: {
     format: field(string, "text"),
-    flushFrequency: field(durationOrNanoseconds, 5_000, "unsupported"),
+    flushFrequency: field(durationOrNanoseconds, 5_000),
     verbosity: field(int32, 0),
-    vmodule: field(vmodule, [], "unsupported"),
+    vmodule: field(vmodule, []),
     options: { text: logOptions, json: logOptions },
   },
   hostnameOverride: field(string, ""),
@@ -72,8 +72,8 @@ export const SCHEMA = {
   healthzBindAddress: field(string, ""),
   metricsBindAddress: field(string, ""),
   bindAddressHardFail: field(bool, false),
-  enableProfiling: field(bool, false, "unsupported"),
-  showHiddenMetricsForVersion: field(string, "", "unsupported"),
+  enableProfiling: field(bool, false),
+  showHiddenMetricsForVersion: field(string, ""),
   mode: field(string, ""),
   iptables: {
     masqueradeBit: pointer(int32, 14),
@@ -122,7 +122,7 @@ export const SCHEMA = {
     udpTimeout: field(duration, 0),
     udpStreamTimeout: field(duration, 0),
   },
-  configSyncPeriod: field(duration, 15 * MINUTE, "unsupported"),
+  configSyncPeriod: field(duration, 15 * MINUTE),
   portRange: field(string, ""),
   udpIdleTimeout: field(duration, 250),
   windowsRunAsService: field(bool, false, "windows"),

@@ -4,6 +4,7 @@ import { KUBERNETES_VERSION } from "../version.ts";
 import { MAX_INT32 } from "./codecs.ts";
 import type { Problem } from "./config-error.ts";
 import { formatDuration } from "./duration.ts";
+import { gatesInForce } from "./feature-gates.ts";
 import { LISTEN_ADDRESS_FORM, parseListenAddress } from "./listen-address.ts";
 import { parsePortRange } from "./port-range.ts";
 import type { DetectLocalMode, ProxyMode } from "./proxy-config.ts";
@@ -39,6 +40,7 @@ export function isDetectLocalMode(text: string): text is DetectLocalMode {
 export function validateConfiguration(config: KubeProxyConfiguration): Problem[] {
   return [
     ...checkGeneral(config),
+    ...checkLogging(config),
     ...checkAddresses(config),
     ...checkPeriods(config),
     ...(config.mode === "userspace" ? checkUserspace(config) : []),
@@ -65,13 +67,11 @@ function positive(field: FieldPath, milliseconds: number): Problem[] {
 }
 
 function checkGeneral(config: KubeProxyConfiguration): Problem[] {
-  const { mode, logging, hostnameOverride, showHiddenMetricsForVersion } = config;
+  const { mode, hostnameOverride, showHiddenMetricsForVersion } = config;
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(KUBERNETES_VERSION) ?? [];
   const previous = `${major}.${Number(minor) - 1}`;
   return [
     ...unless(isProxyMode(mode), "mode", mode, `one of ${PROXY_MODES.join(", ")} (lower case)`),
-    ...unless(["text", "json"].includes(logging.format), "logging.format", logging.format, "text or json"),
-    ...inRange("logging.verbosity", logging.verbosity, 0, MAX_INT32),
     ...unless(
       hostnameOverride === "" || hostnameOverride.trim() !== "",
       "hostnameOverride",
@@ -86,6 +86,46 @@ function checkGeneral(config: KubeProxyConfiguration): Problem[] {
     ),
     ...inRange("clientConnection.burst", config.clientConnection.burst, 0, MAX_INT32),
   ];
+}
+
+function checkLogging({ logging, featureGates }: KubeProxyConfiguration): Problem[] {
+  const { format, verbosity, flushFrequency, vmodule } = logging;
+  return [
+    ...unless(["text", "json"].includes(format), "logging.format", format, "text or json"),
+    ...inRange("logging.verbosity", verbosity, 0, MAX_INT32),
+    ...notNegative("logging.flushFrequency", flushFrequency),
+    ...unless(
+      vmodule.length === 0 || format === "text",
+      "logging.vmodule",
+      vmodule,
+      "empty unless the format is text",
+    ),
+    ...vmodule.flatMap((entry) =>
+      unless(
+        /^[^=,]+$/.test(entry.filePattern) && entry.verbosity >= 0,
+        "logging.vmodule",
+        entry,
+        "a pattern without = and comma, and a verbosity of 0 or more",
+      ),
+    ),
+    ...(gatesInForce(featureGates).LoggingAlphaOptions ? [] : checkAlphaLogging(logging)),
+  ];
+}
+
+function checkAlphaLogging({ options }: KubeProxyConfiguration["logging"]): Problem[] {
+  const gate = "unless the feature gate LoggingAlphaOptions is on";
+  return (["text", "json"] as const).flatMap((format) => {
+    const { splitStream, infoBufferSize } = options[format];
+    return [
+      ...unless(!splitStream, `logging.options.${format}.splitStream`, splitStream, `false ${gate}`),
+      ...unless(
+        Number.parseFloat(infoBufferSize) === 0,
+        `logging.options.${format}.infoBufferSize`,
+        infoBufferSize,
+        `0 ${gate}`,
+      ),
+    ];
+  });
 }
 
 function checkAddresses(config: KubeProxyConfiguration): Problem[] {
@@ -117,7 +157,7 @@ function checkPeriods(config: KubeProxyConfiguration): Problem[] {
   const { iptables, ipvs, nftables } = config;
   return [
     ...positive("configSyncPeriod", config.configSyncPeriod),
-    ...checkSync("iptables", iptables),
+    ...(config.mode === "iptables" || config.mode === "userspace" ? checkSync("iptables", iptables) : []),
     ...(config.mode === "nftables" ? checkSync("nftables", nftables) : []),
     ...(config.mode === "ipvs"
       ? [

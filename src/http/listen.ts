@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 const KEEP_ALIVE_MS = 120_000;
 const HEADERS_MS = 10_000;
 
+export const PLAIN_TEXT = "text/plain; charset=utf-8";
+
 export interface ListenTarget {
   readonly host: string;
   /** 0 = any free port. */
@@ -62,5 +64,5 @@ export function reply(
 
 /** Answers 404. */
 export function replyNotFound(response: ServerResponse): void {
-  reply(response, 404, "text/plain; charset=utf-8", "404 page not found\n");
+  reply(response, 404, PLAIN_TEXT, "404 page not found\n");
 }

@@ -1,6 +1,6 @@
 /** Metrics that every Kubernetes component has: which release it is, its feature gates, its API requests. */
 import type { Counter, Histogram, Registry } from "prom-client";
-import { DEFAULT_GATES } from "../config/feature-gates.ts";
+import { gatesInForce } from "../config/feature-gates.ts";
 import { KUBERNETES_VERSION } from "../version.ts";
 import { REQUEST_BUCKETS } from "./buckets.ts";
 import { counter, gauge, histogram } from "./registry.ts";
@@ -59,7 +59,7 @@ export function registerBuildMetrics(
     "stage",
   ]);
   // Stages are not kept here; upstream leaves this one empty for gates that are generally available.
-  for (const [name, enabled] of Object.entries({ ...DEFAULT_GATES, ...featureGates }))
+  for (const [name, enabled] of Object.entries(gatesInForce(featureGates)))
     gates.set({ name, stage: "" }, enabled ? 1 : 0);
 }
 

@@ -1,18 +1,22 @@
-/** The metrics server: `/metrics`, `/metrics/slis`, a plain `/healthz`, `/proxyMode` and `/configz`. */
+/** The metrics server: `/metrics`, `/metrics/slis`, a plain `/healthz`, `/proxyMode`, `/configz`, and others' pages. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { Registry } from "prom-client";
-import type { ProxyConfig } from "../config/proxy-config.ts";
-import { type ListenTarget, pathOf, reply, replyNotFound } from "../http/listen.ts";
+import type { ProxyMode } from "../config/proxy-config.ts";
+import { type ListenTarget, PLAIN_TEXT, pathOf, reply, replyNotFound } from "../http/listen.ts";
 import { RetryingServer } from "../http/retrying-server.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { ProxyMetrics } from "./proxy-metrics.ts";
 
 export interface MetricsServerOptions {
   readonly metrics: Pick<ProxyMetrics, "render" | "slis">;
-  /** The effective configuration: shown on /configz, and its mode on /proxyMode. */
-  readonly config: ProxyConfig;
+  /** Shown on /proxyMode. */
+  readonly mode: ProxyMode;
+  /** Shown on /configz, as JSON. */
+  readonly configz: object;
+  /** Answers a request for a page that this server does not know, and returns true; or returns false. */
+  readonly pages?: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly listen: ListenTarget;
   readonly hardFail: boolean;
   readonly logger: Logger;
@@ -20,12 +24,11 @@ export interface MetricsServerOptions {
   readonly retryMs?: number;
 }
 
-const TEXT = "text/plain; charset=utf-8";
 const compress = promisify(gzip);
 
 /** Creates the server; `start` it. */
 export function createMetricsServer(options: MetricsServerOptions): RetryingServer {
-  const { metrics, config, logger } = options;
+  const { metrics, mode, configz, pages, logger } = options;
   return new RetryingServer({ name: "metrics", ...options }, (request, response) => {
     const path = pathOf(request.url);
     switch (path) {
@@ -34,22 +37,22 @@ export function createMetricsServer(options: MetricsServerOptions): RetryingServ
         answerMetrics(path === "/metrics" ? metrics : metrics.slis, request, response).catch(
           (err: unknown) => {
             logger.error({ err }, "Cannot render the metrics");
-            reply(response, 500, TEXT, "cannot render the metrics\n");
+            reply(response, 500, PLAIN_TEXT, "cannot render the metrics\n");
           },
         );
         break;
       case "/healthz":
         metrics.slis.observe("ping", "healthz", true);
-        reply(response, 200, TEXT, "ok");
+        reply(response, 200, PLAIN_TEXT, "ok");
         break;
       case "/proxyMode":
-        reply(response, 200, TEXT, config.mode);
+        reply(response, 200, PLAIN_TEXT, mode);
         break;
       case "/configz":
-        reply(response, 200, "application/json", JSON.stringify({ "kubeproxy.config.k8s.io": config }));
+        reply(response, 200, "application/json", JSON.stringify(configz));
         break;
       default:
-        replyNotFound(response);
+        if (!pages?.(request, response)) replyNotFound(response);
     }
   });
 }

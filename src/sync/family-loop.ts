@@ -13,8 +13,6 @@ import type { SyncObserver } from "./observer.ts";
 import { type ChangeInfo, PendingChanges } from "./pending-changes.ts";
 import { ServiceLedger } from "./service-ledger.ts";
 
-/** A full pass without any other reason, to find what no detector sees. */
-const FULL_PASS_PERIOD_MS = 3_600_000;
 /** Wait after the second failure in a row; doubles up to the sync period. The first is retried at once, in full. */
 const FIRST_RETRY_MS = 1_000;
 /** From the end of one repair to the start of the next: two programs that undo each other must not fill the CPU. */
@@ -31,6 +29,8 @@ export interface FamilyLoopOptions {
   readonly burst: number;
   /** Between looks for drift, and the longest wait for a retry. */
   readonly syncPeriodMs: number;
+  /** Between full passes without any other reason, which find what no detector sees. */
+  readonly fullPassPeriodMs: number;
   readonly observer: SyncObserver;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -57,7 +57,7 @@ export class FamilyLoop {
   /** After a failure: when to try again. */
   #retryAtMs = 0;
   /** When a full pass is due without any change, and why. */
-  #nextFull = { atMs: 0, reason: "hourly" };
+  #nextFull = { atMs: 0, reason: "periodic" };
   #refusedDelayMs: number;
   #failures = 0;
 
@@ -251,9 +251,9 @@ export class FamilyLoop {
 
   /** Refused Services are tried again soon, as it may not have been their fault, and then less and less often. */
   #planNextFull(refused: boolean): void {
-    const { clock, syncPeriodMs } = this.#options;
-    const delayMs = refused ? Math.min(this.#refusedDelayMs, FULL_PASS_PERIOD_MS) : FULL_PASS_PERIOD_MS;
-    const reason = refused ? "to try refused Services again" : "hourly";
+    const { clock, syncPeriodMs, fullPassPeriodMs } = this.#options;
+    const delayMs = refused ? Math.min(this.#refusedDelayMs, fullPassPeriodMs) : fullPassPeriodMs;
+    const reason = refused ? "to try refused Services again" : "periodic";
     this.#nextFull = { atMs: clock.now() + delayMs, reason };
     this.#refusedDelayMs = refused ? delayMs * 2 : syncPeriodMs;
   }

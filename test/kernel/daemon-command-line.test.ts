@@ -1,7 +1,8 @@
 /** What the program does with its command line and configuration file, and how it ends. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { KUBEADM } from "../support/kubeadm-config.ts";
@@ -61,6 +62,20 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
 
   function write(path: string, text: string): Promise<void> {
     return writeFile(bed.at("node").path(path), text);
+  }
+
+  function read(path: string): Promise<string> {
+    return readFile(bed.at("node").path(path), "utf8");
+  }
+
+  /** As kubelet does: the files are in a folder of their own, and a symbolic link is swapped in one step. */
+  async function mountConfigMap(version: string, config: string): Promise<void> {
+    const at = (path: string): string => bed.at("node").path(`/run/map/${path}`);
+    await mkdir(at(version), { recursive: true });
+    await writeFile(at(`${version}/config.conf`), config);
+    await symlink(version, at("..data_tmp"));
+    await rename(at("..data_tmp"), at("..data"));
+    if (!existsSync(at("config.conf"))) await symlink("..data/config.conf", at("config.conf"));
   }
 
   function start(args: readonly string[], path = "/run/both"): ChildProcess {
@@ -194,25 +209,63 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
     expect(await tables()).not.toContain("kube-proxy");
   });
 
-  it("kubeadm's file gives the defaults, and a changed file ends it with 1 while the rules stay", async () => {
-    await write("/run/config", CONFIG);
-    start(["--config=/run/config", "--hostname-override=node", "--manifests=/run/manifests"]);
+  it("--write-config-to writes what counts and ends with 0, and what is written can be used", async () => {
+    const args = [
+      ...SAFE,
+      "--proxy-mode=nftables",
+      "--iptables-sync-period=17s",
+      "--profiling",
+      "--vmodule=proxy=4",
+    ];
+    expect(await run([...args, "--write-config-to=/run/written"])).toEqual({
+      code: 0,
+      output: expect.stringMatching(/wrote the configuration file=\/run\/written\n$/),
+    });
+    expect(await read("/run/written")).toMatch(/^nftables:\n(?: {2}.*\n)* {2}syncPeriod: 17s$/m);
+    expect(await rules()).not.toContain("KUBE-");
+
+    const gates = "--feature-gates=ComponentFlagz=true";
+    start(["--config=/run/written", "--manifests=/run/manifests", gates], "/run/none");
+    await serving();
+    const page = (path: string) => bed.fetch("node", `http://127.0.0.1:10249${path}`);
+    const { body } = await page("/configz");
+    expect(JSON.parse(body)["kubeproxy.config.k8s.io"]).toMatchObject({
+      Mode: "nftables",
+      SyncPeriod: "17s",
+      EnableProfiling: true,
+    });
+    expect((await page("/debug/pprof/heap")).status).toBe(200);
+    expect((await page("/debug/pprof/profile?seconds=0.1")).status).toBe(200);
+    expect((await page("/debug/flags/v")).body).toBe("0\n");
+    // The gate is a flag that the file replaces.
+    expect((await page("/flagz")).status).toBe(404);
+    expect(output).toMatch(/ignored because --config is given: --feature-gates/);
+    expect(output).toMatch(/DEBUG "?first complete list/);
+    expect(output).not.toMatch(/DEBUG (?!first complete list)/);
+    last!.kill("SIGTERM");
+    expect(await once(last!, "exit")).toEqual([0, null]);
+    expect((await run(["--cleanup"], "/run/none")).code).toBe(0);
+  });
+
+  it("kubeadm's file gives the defaults, and another ConfigMap ends it with 1 while the rules stay", async () => {
+    await mountConfigMap("first", CONFIG);
+    start(["--config=/run/map/config.conf", "--hostname-override=node", "--manifests=/run/manifests"]);
     await serving();
     const { body } = await bed.fetch("node", "http://127.0.0.1:10249/configz");
     expect(JSON.parse(body)["kubeproxy.config.k8s.io"]).toMatchObject({
-      mode: "iptables",
-      syncPeriodMs: 30_000,
-      minSyncPeriodMs: 1_000,
-      masqueradeBit: 14,
-      localhostNodePorts: true,
-      healthz: { host: "0.0.0.0", port: 10_256 },
-      metrics: { host: "127.0.0.1", port: 10_249 },
-      clusterCIDR: { IPv4: "10.244.0.0/16", IPv6: "" },
-      conntrack: { maxPerCore: 0 },
+      Mode: "iptables",
+      SyncPeriod: "30s",
+      MinSyncPeriod: "1s",
+      IPTables: { MasqueradeBit: 14, LocalhostNodePorts: true },
+      HealthzBindAddress: "0.0.0.0:10256",
+      MetricsBindAddress: "127.0.0.1:10249",
+      DetectLocal: { ClusterCIDRs: ["10.244.0.0/16"] },
+      Linux: { Conntrack: { MaxPerCore: 0, Min: 131_072 } },
     });
+    expect((await bed.fetch("node", "http://127.0.0.1:10249/debug/pprof/heap")).status).toBe(404);
     expect((await bed.fetch("node", "http://127.0.0.1:10256/livez")).status).toBe(200);
     const before = await rules();
-    await write("/run/config", CONFIG.replace("masqueradeAll: false", "masqueradeAll: true"));
+    await mountConfigMap("second", CONFIG.replace("masqueradeAll: false", "masqueradeAll: true"));
     expect(await once(last!, "exit")).toEqual([1, null]);
     expect(output).toMatch(/ending, to be started anew .*the configuration file was changed/);
     expect(await rules()).toBe(before);

@@ -11,7 +11,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["sync"],
   // Events go out through the API client that watching needs too.
   ["events"],
-  ["watch", "store", "backends", "health", "metrics"],
+  ["watch", "store", "backends", "health", "metrics", "debug"],
   ["http", "kernel"],
   ["config"],
   ["model", "netlink", "iptables-promise", "ipvs-netlink", "relay", "logging"],

@@ -21,6 +21,12 @@ function run(args: string, yaml?: string) {
   return result;
 }
 
+/** Without what is there to be shown only. */
+function outcome(args: string, yaml?: string) {
+  const { configuration: _configuration, flags: _flags, ...rest } = run(args, yaml);
+  return rest;
+}
+
 function errorOf(args: string, yaml?: string): string {
   const result = parse(args, yaml === undefined ? {} : { "/c": HEAD + yaml });
   if (!("exit" in result) || result.exit !== 1) return "accepted";
@@ -35,9 +41,11 @@ const DEFAULTS = {
   healthz: { host: "0.0.0.0", port: 10256 },
   metrics: { host: "127.0.0.1", port: 10249 },
   bindAddressHardFail: false,
-  client: { kubeconfig: "", master: "" },
+  client: { kubeconfig: "", master: "", rateLimit: { qps: 5, burst: 10 } },
   manifests: "",
-  logging: { format: "text", verbosity: 0 },
+  logging: { format: "text", verbosity: 0, vmodule: [], splitStream: false },
+  profiling: false,
+  fullPassPeriodMs: 3_600_000,
   syncPeriodMs: 30_000,
   minSyncPeriodMs: 1_000,
   masqueradeAll: false,
@@ -73,11 +81,11 @@ const DEFAULTS = {
 
 describe("defaults", () => {
   it("no arguments", () => {
-    expect(run("")).toEqual({ action: "run", config: DEFAULTS, warnings: [] });
+    expect(outcome("")).toEqual({ action: "run", config: DEFAULTS, warnings: [] });
   });
 
   it("an empty configuration file", () => {
-    expect(run("--config=/c", "")).toEqual({
+    expect(outcome("--config=/c", "")).toEqual({
       action: "run",
       config: DEFAULTS,
       warnings: [],
@@ -86,7 +94,7 @@ describe("defaults", () => {
   });
 
   it("kubeadm's file of zeros", () => {
-    expect(run("--config=/c --hostname-override=Worker-1", KUBEADM)).toEqual({
+    expect(outcome("--config=/c --hostname-override=Worker-1", KUBEADM)).toEqual({
       action: "run",
       configPath: "/c",
       warnings: [],
@@ -110,7 +118,10 @@ describe("flags set the configuration", () => {
   it.each([
     ["--proxy-mode=iptables", {}],
     ["--proxy-mode=", {}],
-    ["--kubeconfig=/k --master https://m", { client: { kubeconfig: "/k", master: "https://m" } }],
+    [
+      "--kubeconfig=/k --master https://m",
+      { client: { ...DEFAULTS.client, kubeconfig: "/k", master: "https://m" } },
+    ],
     ["--manifests /m", { manifests: "/m" }],
     ["--bind-address=::", { bindAddress: "::" }],
     ["--bind-address=", {}],
@@ -204,10 +215,43 @@ describe("flags set the configuration", () => {
       },
     ],
     ["--bind-address-hard-fail", { bindAddressHardFail: true }],
-    ["-v=5", { logging: { format: "text", verbosity: 5 } }],
-    ["-v5 --logging-format=json", { logging: { format: "json", verbosity: 5 } }],
-    ["-v 5", { logging: { format: "text", verbosity: 5 } }],
-    ["--v=5", { logging: { format: "text", verbosity: 5 } }],
+    ["-v=5", { logging: { ...DEFAULTS.logging, verbosity: 5 } }],
+    ["-v 5", { logging: { ...DEFAULTS.logging, verbosity: 5 } }],
+    ["-v5", { logging: { ...DEFAULTS.logging, verbosity: 5 } }],
+    ["--v=5", { logging: { ...DEFAULTS.logging, verbosity: 5 } }],
+    ["-v5 --logging-format=json", { logging: { ...DEFAULTS.logging, format: "json", verbosity: 5 } }],
+    [
+      "--vmodule=a=1,b*=2 --vmodule=c=3",
+      {
+        logging: {
+          ...DEFAULTS.logging,
+          vmodule: [
+            { filePattern: "a", verbosity: 1 },
+            { filePattern: "b*", verbosity: 2 },
+            { filePattern: "c", verbosity: 3 },
+          ],
+        },
+      },
+    ],
+    [
+      "--feature-gates=LoggingAlphaOptions=true --log-text-split-stream --log-flush-frequency=0",
+      { logging: { ...DEFAULTS.logging, splitStream: true }, featureGates: { LoggingAlphaOptions: true } },
+    ],
+    [
+      "--feature-gates=AllAlpha=true --log-json-split-stream",
+      { logging: DEFAULTS.logging, featureGates: { AllAlpha: true } },
+    ],
+    ["--profiling", { profiling: true }],
+    [
+      "--kube-api-qps=2.5 --kube-api-burst=7",
+      { client: { ...DEFAULTS.client, rateLimit: { qps: 2.5, burst: 7 } } },
+    ],
+    ["--kube-api-qps=0 --kube-api-burst=0", {}],
+    ["--kube-api-qps=-1", { client: { ...DEFAULTS.client, rateLimit: undefined } }],
+    ["--config-sync-period=1m", { fullPassPeriodMs: 240_000 }],
+    ["--config-sync-period=1ms", { fullPassPeriodMs: 30_000 }],
+    ["--conntrack-max=5000", { conntrack: { ...DEFAULTS.conntrack, maxPerCore: 1, min: 5000 } }],
+    ["--conntrack-max=0 --conntrack-min=7", { conntrack: { ...DEFAULTS.conntrack, min: 7 } }],
   ])("%s", (args, expected) => {
     expect(run(args).config).toEqual({ ...DEFAULTS, ...expected });
   });
@@ -221,11 +265,25 @@ describe("actions", () => {
     ["--cleanup-iptables", "cleanup"],
     ["--init-only", "init-only"],
     ["--init-only --cleanup", "cleanup"],
+    ["--cleanup --write-config-to=/x", "write-config"],
     ["--cleanup --proxy-mode=ipvs", "cleanup"],
     ["--cleanup --proxy-mode=userspace", "cleanup"],
     ["--init-only --proxy-mode=userspace", "init-only"],
   ])("%s → %s", (args, action) => {
     expect(run(args).action).toBe(action);
+  });
+
+  it("tells where to write, and what is shown of the flags", () => {
+    const { writeTo, flags } = run(
+      "--write-config-to=/x --nodeport-addresses=::/0 --nodeport-addresses=10.0.0.0/8 -v5",
+    );
+    expect(writeTo).toBe("/x");
+    expect(run("").writeTo).toBeUndefined();
+    expect(
+      ["write-config-to", "nodeport-addresses", "v", "cleanup", "oom-score-adj"].map((name) =>
+        flags.get(name),
+      ),
+    ).toEqual(["/x", "::/0,10.0.0.0/8", "5", "false", "-999"]);
   });
 
   it("validates before a cleanup too", () => {
@@ -315,7 +373,17 @@ describe("errors name flag, value and what is allowed", () => {
     ],
     ["--ipvs-tcp-timeout=5", "--ipvs-tcp-timeout"],
     ["--show-hidden-metrics-for-version=1.20", "--show-hidden-metrics-for-version"],
-    ["--write-config-to=/x", "--write-config-to is not yet supported"],
+    ["--write-config-to=/x --oom-score-adj=5000", "--oom-score-adj: 5000"],
+    ["--log-text-split-stream", "--log-text-split-stream: true: must be false unless the feature gate"],
+    [
+      "--log-json-info-buffer-size=1M",
+      '--log-json-info-buffer-size: "1M": must be 0 unless the feature gate',
+    ],
+    ["--logging-format=json --vmodule=a=1", "--vmodule: [{"],
+    ["--log-flush-frequency=-1s", '--log-flush-frequency: "-1s": must be 0s or longer'],
+    ["--kube-api-burst=-1", "--kube-api-burst: -1"],
+    ["--config-sync-period=0", '--config-sync-period: "0s": must be longer than 0s'],
+    ["--conntrack-max=-1", '--conntrack-max: "-1": must be a whole number from 0'],
     ["--config=/missing", "--config: cannot read /missing: ENOENT"],
     ["--healthz-bind-address=10.0.0.1 --healthz-port=70000", '--healthz-bind-address: "10.0.0.1:70000"'],
   ])("%s", (args, message) => {
@@ -363,16 +431,42 @@ describe("precedence", () => {
   it.each([
     ["--hostname-override=Flag", "hostnameOverride: file", { hostnameOverride: "flag" }],
     ["--hostname-override=", "hostnameOverride: file", { hostnameOverride: "file" }],
-    ["-v=5", "logging: {verbosity: 2, format: json}", { logging: { format: "json", verbosity: 5 } }],
+    [
+      "-v=5",
+      "logging: {verbosity: 2, format: json}",
+      { logging: { ...DEFAULTS.logging, format: "json", verbosity: 5 } },
+    ],
     [
       "--logging-format=text",
       "logging: {verbosity: 2, format: json}",
-      { logging: { format: "text", verbosity: 2 } },
+      { logging: { ...DEFAULTS.logging, verbosity: 2 } },
+    ],
+    [
+      "--vmodule=a=1",
+      "logging: {vmodule: [{filePattern: a, verbosity: 2}, {filePattern: b, verbosity: 3}]}",
+      {
+        logging: {
+          ...DEFAULTS.logging,
+          vmodule: [
+            { filePattern: "a", verbosity: 1 },
+            { filePattern: "a", verbosity: 2 },
+            { filePattern: "b", verbosity: 3 },
+          ],
+        },
+      },
+    ],
+    [
+      "--log-json-split-stream --log-text-split-stream=false",
+      "logging: {format: json, options: {text: {splitStream: true}}}\nfeatureGates: {LoggingAlphaOptions: true}",
+      {
+        logging: { ...DEFAULTS.logging, format: "json", splitStream: true },
+        featureGates: { LoggingAlphaOptions: true },
+      },
     ],
     [
       "--master=https://m",
       "clientConnection: {kubeconfig: /k}",
-      { client: { kubeconfig: "/k", master: "https://m" } },
+      { client: { ...DEFAULTS.client, kubeconfig: "/k", master: "https://m" } },
     ],
     ["--manifests=/m", "", { manifests: "/m" }],
     ["--service-metrics-limit=7", "", { serviceMetricsLimit: 7 }],
@@ -384,7 +478,7 @@ describe("precedence", () => {
     [
       "--kubeconfig=/flag",
       "clientConnection: {kubeconfig: /k}",
-      { client: { kubeconfig: "/k", master: "" } },
+      { client: { ...DEFAULTS.client, kubeconfig: "/k" } },
     ],
   ])("%s beside %j", (args, yaml, expected) => {
     expect(run(`--config=/c ${args}`, yaml).config).toEqual({ ...DEFAULTS, ...expected });
@@ -421,14 +515,35 @@ describe("precedence", () => {
 
 describe("warnings", () => {
   it.each([
-    ["--ipvs-scheduler=sh --vmodule=a=1", ["not yet supported: --vmodule"]],
+    ["--ipvs-scheduler=sh --vmodule=a=1", []],
+    ["--kube-api-qps=2.5 --kube-api-burst=7 --config-sync-period=1m --profiling", []],
+    ["--logtostderr --cleanup-ipvs=false", ["no longer has an effect: --cleanup-ipvs, --logtostderr"]],
     [
-      "--kube-api-qps=2.5 --kube-api-burst=7 --config-sync-period=1m --profiling",
-      ["not yet supported: --config-sync-period, --kube-api-qps, --kube-api-burst, --profiling"],
+      "--conntrack-max=9",
+      ["--conntrack-max is deprecated: use --conntrack-max-per-core=1 --conntrack-min=9, which it overrides"],
+    ],
+    ["--kube-api-content-type=application/json", []],
+    ["--kube-api-content-type=", []],
+    [
+      "--kube-api-content-type=application/cbor",
+      [
+        "--kube-api-content-type: without effect, as requests and answers are in JSON, which every API server speaks",
+      ],
     ],
     [
-      "--conntrack-max=9 --logtostderr --cleanup-ipvs=false",
-      ["no longer has an effect: --cleanup-ipvs, --conntrack-max, --logtostderr"],
+      "--show-hidden-metrics-for-version=1.35",
+      ["--show-hidden-metrics-for-version: without effect, as no metric is hidden in this version"],
+    ],
+    [
+      "--feature-gates=LoggingAlphaOptions=true --log-text-info-buffer-size=64Ki",
+      ["--log-text-info-buffer-size: without effect, as each line is written at once"],
+    ],
+    [
+      "--write-config-to=/x --healthz-port=0 --metrics-port=1",
+      [
+        "ignored because --write-config-to is given: --healthz-port",
+        "ignored because --write-config-to is given: --metrics-port",
+      ],
     ],
     ["--udp-timeout=1s --proxy-port-range=1-9", []],
     [
@@ -454,7 +569,7 @@ describe("warnings", () => {
     ["--healthz-port=0", []],
     [
       "--feature-gates=AllAlpha=false,TopologyAwareHints=true,PreferSameTrafficDistribution=false",
-      ["feature gates without effect in this version: AllAlpha, TopologyAwareHints"],
+      ["--feature-gates: without effect in this version: TopologyAwareHints"],
     ],
   ])("%s", (args, warnings) => {
     expect(run(args).warnings).toEqual(warnings);
@@ -467,10 +582,18 @@ describe("warnings", () => {
     });
   });
 
-  it("names the file", () => {
-    expect(run("--config=/c", "Mode: ipvs").warnings).toEqual([
+  it("names the file and its fields", () => {
+    expect(
+      run("--config=/c", "Mode: ipvs\nclientConnection: {acceptContentTypes: 'text/plain, */*'}").warnings,
+    ).toEqual([
       '/c: unknown field "Mode" ignored (did you mean mode?)',
+      expect.stringMatching(/^clientConnection.acceptContentTypes: without effect, as .* JSON/),
     ]);
+  });
+
+  it("takes protobuf and JSON as they are usually asked for", () => {
+    const usual = "application/vnd.kubernetes.protobuf,application/json;q=0.9, */*";
+    expect(run("--config=/c", `clientConnection: {acceptContentTypes: "${usual}"}`).warnings).toEqual([]);
   });
 
   it("takes the flags of the GCE manifests in iptables mode", () => {
@@ -484,7 +607,7 @@ describe("warnings", () => {
       oomScoreAdj: -998,
       metrics: { host: "0.0.0.0", port: 10249 },
     });
-    expect(warnings).toEqual(["not yet supported: --profiling"]);
+    expect(warnings).toEqual([]);
   });
 });
 

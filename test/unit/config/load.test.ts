@@ -108,7 +108,7 @@ describe("fields that are set but change nothing", () => {
     ["ipvs: {scheduler: sh, strictARP: true}", undefined],
     ["winkernel: {sourceVip: 1.2.3.4}", "has no effect on Linux: winkernel.sourceVip"],
     ["logging: {flushFrequency: 5000000000}", undefined],
-    ["logging: {flushFrequency: 1000000000}", "not yet supported: logging.flushFrequency"],
+    ["logging: {flushFrequency: 1000000000}", undefined],
     ["ipvs: {syncPeriod: 30s}", undefined],
     ["resourceContainer: ''\nconntrack: {max: null}", undefined],
   ])("%j", (yaml, warning) => {

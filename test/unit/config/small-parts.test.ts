@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_GATES, gatesWithoutEffect, unknownGates } from "../../../src/config/feature-gates.ts";
+import { gatesInForce, gatesWithoutEffect, unknownGates } from "../../../src/config/feature-gates.ts";
 import { parseListenAddress } from "../../../src/config/listen-address.ts";
 import { parsePortRange } from "../../../src/config/port-range.ts";
 import { suggest } from "../../../src/config/suggest.ts";
@@ -105,7 +105,23 @@ describe("unknownGates", () => {
 
 describe("gates with an effect", () => {
   it("are known, and those whose state is told are among them", () => {
-    expect(unknownGates(Object.keys(DEFAULT_GATES))).toEqual([]);
-    expect(gatesWithoutEffect(Object.keys(DEFAULT_GATES))).toEqual([]);
+    expect(unknownGates(Object.keys(gatesInForce({})))).toEqual([]);
+    expect(gatesWithoutEffect(Object.keys(gatesInForce({})))).toEqual([]);
+  });
+
+  it.each([
+    [{}, { ComponentFlagz: false, PreferSameTrafficDistribution: true }],
+    [{ ComponentFlagz: true }, { ComponentFlagz: true, ComponentStatusz: false }],
+    [{ AllAlpha: true }, { ComponentFlagz: true, ComponentStatusz: true, LoggingAlphaOptions: true }],
+    [
+      { AllAlpha: true, ComponentFlagz: false },
+      { ComponentFlagz: false, ComponentStatusz: true },
+    ],
+    [
+      { PreferSameTrafficDistribution: false, WinDSR: true },
+      { PreferSameTrafficDistribution: false, WinDSR: true },
+    ],
+  ])("set as %j they are %j", (set, inForce) => {
+    expect(gatesInForce(set)).toMatchObject(inForce);
   });
 });

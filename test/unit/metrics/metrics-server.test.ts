@@ -1,16 +1,23 @@
-import { request } from "node:http";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ProxyConfig } from "../../../src/config/proxy-config.ts";
 import { createMetricsServer } from "../../../src/metrics/metrics-server.ts";
 import { ProxyMetrics } from "../../../src/metrics/proxy-metrics.ts";
 import { LogCapture } from "../../support/log-capture.ts";
 
-const config = { mode: "iptables", hostnameOverride: "node-1" } as ProxyConfig;
+const shown = {
+  mode: "iptables",
+  configz: { "kubeproxy.config.k8s.io": { HostnameOverride: "node-1" } },
+  pages: (request: IncomingMessage, response: ServerResponse): boolean => {
+    if (request.url !== "/another") return false;
+    response.end("page");
+    return true;
+  },
+} as const;
 const metrics = new ProxyMetrics({ mode: "iptables", families: ["IPv4"] });
 const log = new LogCapture();
 const listen = { host: "127.0.0.1", port: 0 };
-const server = createMetricsServer({ metrics, config, listen, hardFail: true, logger: log.logger });
+const server = createMetricsServer({ metrics, ...shown, listen, hardFail: true, logger: log.logger });
 
 beforeAll(() => server.start());
 afterAll(() => server.close());
@@ -58,7 +65,7 @@ test.each<[string, boolean]>([
 test.each<[string, string, string]>([
   ["/healthz", "text/plain; charset=utf-8", "ok"],
   ["/proxyMode", "text/plain; charset=utf-8", "iptables"],
-  ["/configz", "application/json", JSON.stringify({ "kubeproxy.config.k8s.io": config })],
+  ["/configz", "application/json", JSON.stringify(shown.configz)],
 ])("%s", async (path, type, body) => {
   const answer = await get(path);
   expect(answer.status).toBe(200);
@@ -81,6 +88,10 @@ test("/metrics/slis: results of health checks alone, as they are asked for", asy
   expect((await get("/metrics")).body.toString()).not.toContain("kubernetes_healthcheck");
 });
 
+test("a page of somebody else", async () => {
+  expect((await get("/another")).body.toString()).toBe("page");
+});
+
 test.each(["/", "/metrics/", "/metrics/slis/", "/debug/pprof/", "/proxymode"])(
   "%s is not found",
   async (path) => {
@@ -92,7 +103,7 @@ test("metrics that cannot be rendered are an error, not silence", async () => {
   const render = () => Promise.reject(new Error("broken"));
   const broken = createMetricsServer({
     metrics: { render, slis: metrics.slis },
-    config,
+    ...shown,
     listen,
     hardFail: true,
     logger: log.logger,

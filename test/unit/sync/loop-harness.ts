@@ -117,6 +117,7 @@ export class LoopHarness implements SyncObserver {
       minSyncPeriodMs: MIN_SYNC_MS,
       burst,
       syncPeriodMs: SYNC_MS,
+      fullPassPeriodMs: HOUR_MS,
       observer: this,
       logger: this.log.logger,
       clock: this.clock,

@@ -31,6 +31,7 @@ test("no change is lost", async () => {
         minSyncPeriodMs: MIN_SYNC_MS,
         burst: 1,
         syncPeriodMs: SYNC_MS,
+        fullPassPeriodMs: HOUR_MS,
         observer: { queued() {}, pending() {}, failed() {}, async succeeded() {} },
         logger: new LogCapture().logger,
         clock,

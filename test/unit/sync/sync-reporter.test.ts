@@ -77,6 +77,7 @@ beforeEach(async () => {
     minSyncPeriodMs: 1_000,
     burst: 1,
     syncPeriodMs: SYNC_MS,
+    fullPassPeriodMs: 100 * SYNC_MS,
     observer,
     logger: log.logger,
     clock,
