@@ -13,7 +13,11 @@ import { machineCpuCount } from "./kernel/cpu-count.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
 import { createLogger, type Logger } from "./logging/logger.ts";
 import { KubeProxy } from "./proxy.ts";
+import { systemClock } from "./sync/clock.ts";
 import { nodeNameOf } from "./sync/node-identity.ts";
+import type { ServiceState } from "./systemd/notice.ts";
+import { ServiceManager } from "./systemd/service-manager.ts";
+import { takeSupervision } from "./systemd/supervision.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -68,9 +72,12 @@ function prepareKernel(config: ProxyConfig, logger: Logger): void {
 
 async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<number> {
   const { config, configuration, flags, configPath } = invocation;
+  const supervision = takeSupervision(process.env, process.pid);
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  let lastWords = "cannot start";
   const fatal = (reason: string): void => {
     logger.error({ reason }, "ending, to be started anew");
+    lastWords = `ending, to be started anew: ${reason}`;
     end(1);
   };
   const nodeName = nodeNameOf(config);
@@ -85,9 +92,12 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
     prepareHost: () => prepare(config, logger),
     onFatal: fatal,
   });
+  const state = (): ServiceState => proxy.state;
+  const manager = supervision && new ServiceManager({ supervision, state, clock: systemClock, logger });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
-      logger.info({ signal }, "stopping; the rules stay in place");
+      lastWords = "stopping; the rules stay in place";
+      logger.info({ signal }, lastWords);
       end(0);
     });
   }
@@ -100,6 +110,7 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
     return await ended;
   } finally {
     if (watched) watched.close();
+    manager?.stop(lastWords);
     await proxy.stop();
   }
 }

@@ -24,6 +24,7 @@ import { AddressWatch } from "./sync/address-watch.ts";
 import { systemClock } from "./sync/clock.ts";
 import { NodeFacts } from "./sync/node-facts.ts";
 import { NodeWatch } from "./sync/node-watch.ts";
+import type { ServiceState } from "./systemd/notice.ts";
 import { PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
 import { ApiClient } from "./watch/api-client.ts";
 import { ApiSource } from "./watch/api-source.ts";
@@ -150,6 +151,27 @@ export class KubeProxy {
     this.#client?.close();
   }
 
+  /** What it does at this moment, for who supervises it. */
+  get state(): ServiceState {
+    return {
+      waitingFor: this.#waitsFor(),
+      services: this.#store.serviceCount,
+      health: this.#health.report(),
+    };
+  }
+
+  #waitsFor(): string | undefined {
+    if (this.#source === undefined) return "the kernel to be looked at";
+    const unlisted = this.#unlisted();
+    if (unlisted !== undefined) return `the first list of ${unlisted}`;
+    const missing = this.#nodeWatch?.missing;
+    if (missing !== undefined) return `Node ${this.#options.nodeName}: ${missing}`;
+    if (!this.#leftoversGone) return "the removal of what other modes left";
+    const { families } = this.#health.report();
+    const rest = [...this.#families.keys()].filter((family) => families[family] === undefined);
+    return rest.length === 0 ? undefined : `the first sync of ${rest.join(" and ")}`;
+  }
+
   /** In some modes each address has node ports of its own, also when all of them have. */
   get #dependsOnAddresses(): boolean {
     const { mode, nodePortAddresses } = this.#config;
@@ -221,10 +243,16 @@ export class KubeProxy {
 
   /** Programs nothing before everything it would need has been listed once, and while another mode's rules are there. */
   #startLoops(): void {
-    const listed = (kinds: readonly Kind[]): boolean => kinds.some((kind) => this.#synced.has(kind));
-    if (!this.#leftoversGone || !listed(SERVICES) || !listed(ENDPOINTS)) return;
+    if (!this.#leftoversGone || this.#unlisted() !== undefined) return;
     if (this.#nodeWatch !== undefined && !this.#nodeWatch.isReady) return;
     for (const { loop } of this.#families.values()) loop.start();
+  }
+
+  /** What has to be listed before anything is programmed and has not been; undefined when all has. */
+  #unlisted(): string | undefined {
+    const listed = (kinds: readonly Kind[]): boolean => kinds.some((kind) => this.#synced.has(kind));
+    if (!listed(SERVICES)) return "Services";
+    return listed(ENDPOINTS) ? undefined : "endpoints";
   }
 
   #dispatch({ serviceKey, families, ...change }: StoreChange): void {

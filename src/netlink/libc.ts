@@ -18,38 +18,36 @@ const { EINTR } = constants.errno;
 
 /** socket(2); returns a descriptor. */
 export function socket(domain: number, type: number, protocol: number): number {
-  return retried("open netlink socket", () => nativeSocket(domain, type, protocol));
+  return retried("open socket", () => nativeSocket(domain, type, protocol));
 }
 
 /** connect(2) to a struct sockaddr given as bytes. */
 export function connect(fd: number, address: Uint8Array): void {
-  retried("connect netlink socket", () => nativeConnect(fd, address, address.length));
+  retried("connect socket", () => nativeConnect(fd, address, address.length));
 }
 
 /** setsockopt(2) with an int value. */
 export function setsockopt(fd: number, level: number, name: number, value: number): void {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
-  retried(`set netlink socket option ${level}/${name}`, () =>
-    nativeSetsockopt(fd, level, name, bytes, bytes.length),
-  );
+  retried(`set socket option ${level}/${name}`, () => nativeSetsockopt(fd, level, name, bytes, bytes.length));
 }
 
 /** getsockname(2) into `address`, which must be long enough. */
 export function getsockname(fd: number, address: Uint8Array): void {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(address.length);
-  retried("get netlink socket address", () => nativeGetsockname(fd, address, length));
+  retried("get socket address", () => nativeGetsockname(fd, address, length));
 }
 
 /** send(2); returns the bytes sent. */
 export function send(fd: number, bytes: Uint8Array, flags: number): number {
-  return retried("send netlink message", () => nativeSend(fd, bytes, bytes.length, flags));
+  return retried("send message", () => nativeSend(fd, bytes, bytes.length, flags));
 }
 
 /** recv(2) into `buffer`; returns the bytes received (the datagram's full length with MSG_TRUNC). */
 export function recv(fd: number, buffer: Uint8Array, flags: number): number {
-  return retried("receive netlink message", () => nativeRecv(fd, buffer, buffer.length, flags));
+  return retried("receive message", () => nativeRecv(fd, buffer, buffer.length, flags));
 }
 
 function retried(operation: string, call: () => number): number {

@@ -74,6 +74,10 @@ export class Store {
     return this.#services.keys();
   }
 
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
   /** This machine's Node as last seen. */
   get node(): NodeRecord | undefined {
     return this.#node;

@@ -7,7 +7,7 @@ const SRC = join(import.meta.dirname, "../../src");
 
 /** Top to bottom: a folder imports only from lower rows. Files directly in src are the composition root, above all. */
 const ROWS: readonly (readonly string[])[] = [
-  ["cli"],
+  ["cli", "systemd"],
   ["sync"],
   // Events go out through the API client that watching needs too.
   ["events"],

@@ -10,7 +10,7 @@ import { ApiServer, type ApiServerOptions } from "../api-server/api-server.ts";
 import type { KubeObject } from "../api-server/store.ts";
 import type { MemberName } from "../testbed/addresses.ts";
 import type { FetchAnswer } from "../testbed/agent-protocol.ts";
-import type { KubeProxy } from "../testbed/proxy.ts";
+import type { KubeProxy, ProxyOptions } from "../testbed/proxy.ts";
 import { missingForTestbed, Testbed } from "../testbed/testbed.ts";
 import { inNetworkOf } from "./in-network.ts";
 import type { TestService } from "./objects.ts";
@@ -73,8 +73,11 @@ export class DaemonTests {
   }
 
   /** Starts the daemon with these flags; it ends with the test. Resolves when its process exists. */
-  async run(args: readonly string[]): Promise<KubeProxy> {
-    const proxy = await this.bed.startProxy({ mode: this.mode, args: [...ARGS, ...args] });
+  async run(
+    args: readonly string[],
+    options: Pick<ProxyOptions, "variant" | "wrap"> = {},
+  ): Promise<KubeProxy> {
+    const proxy = await this.bed.startProxy({ ...options, mode: this.mode, args: [...ARGS, ...args] });
     this.#proxy = proxy;
     onTestFinished(() => proxy.kill());
     return proxy;

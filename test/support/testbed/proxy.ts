@@ -17,6 +17,8 @@ export interface ProxyOptions {
   readonly variant?: IptablesVariant;
   /** Further flags; they come last and so win. */
   readonly args?: readonly string[];
+  /** Makes another argument vector of the program's, such as one that takes rights away first. */
+  readonly wrap?: (argv: readonly string[]) => readonly string[];
   /** First objects to serve, there before the program starts. */
   readonly objects?: readonly object[];
   /** First files of the manifest folder, by name; nobody waits for these. */
@@ -73,7 +75,8 @@ export class KubeProxy {
       ...SAFE_ARGS,
       ...(options.args ?? []),
     ];
-    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", ...bed.at("node").enter([PROGRAM, ...flags])], {
+    const argv = options.wrap?.([PROGRAM, ...flags]) ?? [PROGRAM, ...flags];
+    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", ...bed.at("node").enter(argv)], {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
       env: { ...process.env, PATH: this.#path(), KUBE_PROXY_NODE: nodeProgram() },
