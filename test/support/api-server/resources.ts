@@ -1,6 +1,18 @@
 /** What the test server serves, and where. */
 
-export type ResourceName = "services" | "endpoints" | "nodes" | "endpointslices" | "events" | "servicecidrs";
+export type ResourceName =
+  | "services"
+  | "endpoints"
+  | "nodes"
+  | "endpointslices"
+  | "events"
+  | "servicecidrs"
+  // What it takes to run the proxy in a cluster; kubectl applies these.
+  | "serviceaccounts"
+  | "configmaps"
+  | "daemonsets"
+  | "clusterroles"
+  | "clusterrolebindings";
 
 /** The served versions of each group that has several; other groups have v1. */
 export type ServedVersions = Readonly<Record<string, readonly string[]>>;
@@ -30,6 +42,23 @@ export const RESOURCES: readonly Resource[] = [
     name: "servicecidrs",
     kind: "ServiceCIDR",
     group: "networking.k8s.io",
+    namespaced: false,
+    shortNames: [],
+  },
+  { name: "serviceaccounts", kind: "ServiceAccount", group: "", namespaced: true, shortNames: ["sa"] },
+  { name: "configmaps", kind: "ConfigMap", group: "", namespaced: true, shortNames: ["cm"] },
+  { name: "daemonsets", kind: "DaemonSet", group: "apps", namespaced: true, shortNames: ["ds"] },
+  {
+    name: "clusterroles",
+    kind: "ClusterRole",
+    group: "rbac.authorization.k8s.io",
+    namespaced: false,
+    shortNames: [],
+  },
+  {
+    name: "clusterrolebindings",
+    kind: "ClusterRoleBinding",
+    group: "rbac.authorization.k8s.io",
     namespaced: false,
     shortNames: [],
   },
