@@ -10,8 +10,9 @@ import type { ServiceKey, ServicePort } from "../model/types.ts";
 import { BurstBudget } from "./burst-budget.ts";
 import type { Clock } from "./clock.ts";
 import type { SyncObserver } from "./observer.ts";
-import { type ChangeInfo, PendingChanges } from "./pending-changes.ts";
+import { type ChangeInfo, PendingChanges, type PendingService } from "./pending-changes.ts";
 import { ServiceLedger } from "./service-ledger.ts";
+import { SyncHistory, type SyncRecord } from "./sync-history.ts";
 
 /** Wait after the second failure in a row; doubles up to the sync period. The first is retried at once, in full. */
 const FIRST_RETRY_MS = 1_000;
@@ -36,10 +37,30 @@ export interface FamilyLoopOptions {
   readonly clock: Clock;
 }
 
+/** Where a loop stands. Times are milliseconds since the epoch. */
+export interface LoopState {
+  /** Everything needed has been listed, so that syncs may begin. */
+  readonly started: boolean;
+  readonly syncing: boolean;
+  /** Services with changes that the kernel does not have yet. */
+  readonly pending: number;
+  readonly oldestPendingMs: number | undefined;
+  /** Why everything will be compared next; undefined when it will not. */
+  readonly fullPassDue: string | undefined;
+  /** When a sync that failed is tried again. */
+  readonly retryAtMs: number | undefined;
+}
+
+/** How far the kernel is with a Service. */
+export type ServiceProgress = "programmed" | "pending" | "refused";
+
 export class FamilyLoop {
   readonly #options: FamilyLoopOptions;
   readonly #pending = new PendingChanges();
   readonly #ledger = new ServiceLedger();
+  readonly #history = new SyncHistory();
+  /** What the running sync applies. */
+  #inFlight: ReadonlyMap<ServiceKey, PendingService> = new Map();
   #fullReason: string | undefined = "start";
   #repaired: string | undefined;
   #started = false;
@@ -102,6 +123,37 @@ export class FamilyLoop {
     await this.#running;
   }
 
+  /** Where the loop stands now. */
+  state(): LoopState {
+    const waiting = [...this.pendingKeys()];
+    return {
+      started: this.#started,
+      syncing: this.#running !== undefined,
+      pending: new Set(waiting).size,
+      oldestPendingMs: oldest([...this.#inFlight.values()], this.#pending.oldestMs),
+      fullPassDue: this.#fullReason,
+      retryAtMs: this.#retryAtMs === 0 ? undefined : this.#retryAtMs,
+    };
+  }
+
+  /** What came of the syncs so far. */
+  get history(): SyncRecord {
+    return this.#history.record;
+  }
+
+  /** Services with changes that the kernel does not have yet; those of a sync that is running may come twice. */
+  *pendingKeys(): Generator<ServiceKey> {
+    yield* this.#inFlight.keys();
+    yield* this.#pending.keys();
+  }
+
+  /** How far the kernel is with a Service that is to be proxied. */
+  progressOf(key: ServiceKey): ServiceProgress {
+    if (this.history.lastSync === undefined || this.#pending.has(key) || this.#inFlight.has(key))
+      return "pending";
+    return this.history.refused.has(key) ? "refused" : "programmed";
+  }
+
   #schedule(): void {
     if (!this.#started || this.#stopped || this.#running !== undefined || this.#cancelTimer !== undefined)
       return;
@@ -159,6 +211,7 @@ export class FamilyLoop {
     const fullReason = this.#fullReason;
     const repaired = this.#repaired;
     const taken = this.#pending.take();
+    this.#inFlight = taken;
     this.#fullReason = undefined;
     this.#repaired = undefined;
     const startedMs = clock.now();
@@ -167,16 +220,19 @@ export class FamilyLoop {
     try {
       result = await (fullReason === undefined ? this.#applyChanges(taken.keys()) : this.#applyEverything());
     } catch (error) {
+      this.#inFlight = new Map();
       this.#pending.putBack(taken);
       this.#ledger.discard();
       this.#fullReason = fullReason ?? "a sync failed";
       this.#repaired = repaired ?? this.#repaired;
       this.#retryAtMs = clock.now() + this.#retryDelayMs(fullReason !== undefined);
       const failure = { family: backend.family, full: fullReason !== undefined, error, atMs: clock.now() };
+      this.#history.failed(failure);
       observer.failed({ ...failure, durationSeconds: seconds() });
       this.#reportQueued();
       return;
     }
+    this.#inFlight = new Map();
     const udp = this.#ledger.commit();
     this.#tendDue = backend.tend !== undefined;
     this.#failures = 0;
@@ -193,16 +249,20 @@ export class FamilyLoop {
       },
       "synced",
     );
-    await observer.succeeded({
+    const success = {
       family: backend.family,
       result,
       atMs: clock.now(),
       durationSeconds: seconds(),
+      repaired,
+    };
+    this.#history.succeeded(success);
+    await observer.succeeded({
+      ...success,
       applied: taken.values(),
       ledger: this.#ledger,
       udp,
       pendingSinceMs: this.#pending.oldestMs,
-      repaired,
     });
     this.#reportPending();
     this.#budget.spend(startedMs, clock.now());
@@ -308,6 +368,13 @@ export class FamilyLoop {
     }
     if (clock.now() >= this.#nextFull.atMs) this.#fullReason ??= this.#nextFull.reason;
   }
+}
+
+function oldest(entries: readonly PendingService[], pendingMs: number | undefined): number | undefined {
+  return entries.reduce<number | undefined>(
+    (found, { sinceMs }) => Math.min(found ?? sinceMs, sinceMs),
+    pendingMs,
+  );
 }
 
 function inMilliseconds(seconds: Readonly<Record<string, number>>): Record<string, number> {

@@ -29,6 +29,14 @@ export class PendingChanges {
     return this.#services.size;
   }
 
+  has(key: ServiceKey): boolean {
+    return this.#services.has(key);
+  }
+
+  keys(): Iterable<ServiceKey> {
+    return this.#services.keys();
+  }
+
   /** Adds a change; repeated changes of one Service are one entry. */
   add(key: ServiceKey, nowMs: number, change: ChangeInfo): void {
     const entry = this.#services.get(key) ?? {
