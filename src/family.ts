@@ -10,7 +10,8 @@ import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
 import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import type { Logger } from "./logging/logger.ts";
 import type { ProxyMetrics } from "./metrics/proxy-metrics.ts";
-import { IP_FAMILIES, type IpFamily, type ServiceKey } from "./model/types.ts";
+import { IP_FAMILIES, type IpFamily, type ServiceKey, type ServicePort } from "./model/types.ts";
+import type { FamilyView } from "./status/proxy-view.ts";
 import type { Store } from "./store/store.ts";
 import { systemClock } from "./sync/clock.ts";
 import { FamilyLoop } from "./sync/family-loop.ts";
@@ -32,8 +33,15 @@ export interface FamilyContext {
   readonly logger: Logger;
 }
 
-/** Probes both families and returns the backends that can run here. Rejects when the primary family's cannot. */
-export async function probeFamilies(context: FamilyContext): Promise<readonly Backend[]> {
+/** Which families can run here. */
+export interface ProbedFamilies {
+  readonly backends: readonly Backend[];
+  /** Why the others cannot. */
+  readonly failures: ReadonlyMap<IpFamily, string>;
+}
+
+/** Probes both families. Rejects when the primary one cannot run. */
+export async function probeFamilies(context: FamilyContext): Promise<ProbedFamilies> {
   const { config, facts, logger } = context;
   const working: Backend[] = [];
   const failures = new Map<IpFamily, string>();
@@ -53,7 +61,7 @@ export async function probeFamilies(context: FamilyContext): Promise<readonly Ba
   }
   const { primary } = facts.nodeIPs;
   if (failures.has(primary)) throw new Error(`mode ${config.mode} cannot run: ${failures.get(primary)}`);
-  return working;
+  return { backends: working, failures };
 }
 
 function newBackend({ config, facts, logger }: FamilyContext, family: IpFamily): Backend {
@@ -69,16 +77,28 @@ export interface FamilyOptions extends FamilyContext {
   readonly events: EventRecorder;
 }
 
-export class Family {
+export class Family implements FamilyView {
   readonly loop: FamilyLoop;
+  /** The ports of a Service as they should be in the kernel. */
+  readonly resolve: (key: ServiceKey) => readonly ServicePort[];
   readonly #serviceHealth: ServiceHealthServers;
   readonly #backend: Backend;
 
   /** Nothing runs before `loop.start()`. */
   constructor(options: FamilyOptions) {
     this.#serviceHealth = serviceHealthOf(options);
-    this.loop = loopOf(options, this.#serviceHealth);
+    this.resolve = resolverOf(options);
+    this.loop = loopOf(options, this.resolve, this.#serviceHealth);
     this.#backend = options.backend;
+  }
+
+  get family(): IpFamily {
+    return this.#backend.family;
+  }
+
+  /** What the mode runs on. */
+  describe(): Promise<Readonly<Record<string, string | number>>> {
+    return this.#backend.describe();
   }
 
   /** Ends the loop and closes the servers; the rules stay in the kernel. */
@@ -110,8 +130,18 @@ function serviceHealthOf({ backend, facts, health, events, logger }: FamilyOptio
   });
 }
 
-function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): FamilyLoop {
-  const { backend, config, nodeName, store, health, metrics, events, logger } = options;
+function resolverOf({ store, backend, nodeName, config }: FamilyOptions): Family["resolve"] {
+  return createResolver(store, backend.family, nodeName, {
+    preferSameNode: config.featureGates.PreferSameTrafficDistribution !== false,
+  });
+}
+
+function loopOf(
+  options: FamilyOptions,
+  resolve: Family["resolve"],
+  serviceHealth: ServiceHealthServers,
+): FamilyLoop {
+  const { backend, config, store, health, metrics, events, logger } = options;
   const observer = new SyncReporter({
     metrics,
     health,
@@ -124,9 +154,7 @@ function loopOf(options: FamilyOptions, serviceHealth: ServiceHealthServers): Fa
   });
   return new FamilyLoop({
     backend,
-    resolve: createResolver(store, backend.family, nodeName, {
-      preferSameNode: config.featureGates.PreferSameTrafficDistribution !== false,
-    }),
+    resolve,
     keys: () => store.serviceKeys(),
     minSyncPeriodMs: config.minSyncPeriodMs,
     burst: SYNC_BURST[config.mode],

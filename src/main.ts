@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { prepareHost } from "./backends/create.ts";
 import { removeLeftovers } from "./backends/leftovers.ts";
+import { isCommand } from "./cli/commands/definitions.ts";
 import { type Invocation, parseCommandLine } from "./cli/parse-command-line.ts";
 import { encodeConfiguration } from "./config/encode.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
@@ -12,7 +13,6 @@ import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysc
 import { machineCpuCount } from "./kernel/cpu-count.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
 import { createLogger, type Logger } from "./logging/logger.ts";
-import { KubeProxy } from "./proxy.ts";
 import { systemClock } from "./sync/clock.ts";
 import { nodeNameOf } from "./sync/node-identity.ts";
 import type { ServiceState } from "./systemd/notice.ts";
@@ -21,6 +21,7 @@ import { takeSupervision } from "./systemd/supervision.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (isCommand(argv[0])) return (await import("./cli/commands/on-terminal.ts")).runOnTerminal(argv);
   const command = parseCommandLine(argv, { readFile: (path) => readFileSync(path, "utf8") });
   if ("exit" in command) {
     if (command.output !== undefined) process.stdout.write(command.output);
@@ -83,6 +84,8 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   const nodeName = nodeNameOf(config);
   const notProtected = setOomScoreAdj(config.oomScoreAdj);
   if (notProtected !== undefined) logger.warn(notProtected);
+  // Not for commands and actions, which end sooner without it.
+  const { KubeProxy } = await import("./proxy.ts");
   const proxy = new KubeProxy({
     config,
     configuration,

@@ -17,6 +17,8 @@ import { type Logger, moduleLogger } from "./logging/logger.ts";
 import { createMetricsServer } from "./metrics/metrics-server.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
 import type { IpFamily } from "./model/types.ts";
+import type { ProxyView } from "./status/proxy-view.ts";
+import { StatusServer } from "./status/status-server.ts";
 import type { NodeRecord } from "./store/parse-node.ts";
 import type { Problem } from "./store/problem.ts";
 import { Store, type StoreChange } from "./store/store.ts";
@@ -65,6 +67,7 @@ export class KubeProxy {
   #addressWatch: AddressWatch | undefined;
   #source: Source | undefined;
   #events: EventRecorder | undefined;
+  #statusServer: StatusServer | undefined;
   #waitingFor: string | undefined;
   #removing: Promise<void> | undefined;
   #leftoversGone = false;
@@ -99,7 +102,7 @@ export class KubeProxy {
     const { config, nodeName, logger, prepareHost } = this.#options;
     const context: FamilyContext = { config, nodeName, facts: this.#facts, logger };
     this.#facts.take(await listNodeAddresses());
-    const backends = await probeFamilies(context);
+    const { backends, failures } = await probeFamilies(context);
     prepareHost();
     this.#metrics = new ProxyMetrics({
       mode: this.#config.mode,
@@ -117,6 +120,7 @@ export class KubeProxy {
     for (const backend of backends)
       this.#families.set(backend.family, new Family({ ...context, ...shared, backend }));
     await this.#listen(this.#metrics);
+    await this.#listenForCommands(failures);
     this.#source = client
       ? new ApiSource({ client, nodeName, serviceCIDRs: this.#usesServiceCIDRs, logger: this.#logger })
       : new ManifestSource({ dir: this.#config.manifests, logger: this.#logger });
@@ -146,6 +150,7 @@ export class KubeProxy {
     await this.#source?.stop();
     await Promise.all(Array.from(this.#families.values(), (family) => family.stop()));
     for (const server of this.#servers) await server.close();
+    await this.#statusServer?.close();
     await this.#removing;
     await this.#events?.stop();
     this.#client?.close();
@@ -225,6 +230,23 @@ export class KubeProxy {
       );
     }
     for (const server of this.#servers) await server.start();
+  }
+
+  async #listenForCommands(notServed: ReadonlyMap<IpFamily, string>): Promise<void> {
+    const path = this.#config.statusSocket;
+    if (path === "") return;
+    const view: ProxyView = {
+      config: this.#config,
+      nodeName: this.#options.nodeName,
+      store: this.#store,
+      families: () => [...this.#families.values()],
+      notServed: () => notServed,
+      health: () => this.#health.report(),
+      waitingFor: () => this.#waitsFor(),
+      sourceTrouble: () => this.#source?.trouble() ?? [],
+    };
+    this.#statusServer = new StatusServer({ path, view, logger: this.#logger });
+    await this.#statusServer.start();
   }
 
   #sink(): SourceSink {

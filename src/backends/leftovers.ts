@@ -19,7 +19,7 @@ import { removeSetsAndRouting, USERSPACE_CHAINS, USERSPACE_TELLTALE } from "./us
 type Remover = (family: IpFamily) => boolean | Promise<boolean>;
 
 /** The table that nftables mode, ours or upstream's, keeps in each family. */
-const NFTABLES_TABLE = "kube-proxy";
+export const NFTABLES_TABLE = "kube-proxy";
 
 interface ChainMode {
   readonly mode: ProxyMode;
@@ -33,6 +33,9 @@ const CHAINS: readonly ChainMode[] = [
   { mode: "ipvs", find: () => IPVS_CHAINS, telltale: IPVS_TELLTALE },
   { mode: "iptables", find: iptablesBelongings, telltale: IPTABLES_TELLTALE },
 ];
+
+/** Chains that tell that a mode has, or had, rules in iptables. */
+export const TELLTALES: readonly Pick<ChainMode, "mode" | "telltale">[] = CHAINS;
 
 /** What else the modes have, and must be removed before, or after, rules that refer to it. */
 const BEFORE_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [

@@ -29,6 +29,19 @@ export const string: FlagType<string> = { name: "string", allowed: "a string", .
 
 export const path: FlagType<string> = { ...string, name: "path", allowed: "a path" };
 
+/** sun_path of struct sockaddr_un without its terminator (unix(7)). */
+const SOCKET_PATH_BYTES = 107;
+
+export const socketPath: FlagType<string> = {
+  ...path,
+  allowed: `empty, or an absolute path of at most ${SOCKET_PATH_BYTES} bytes`,
+  parse: (value) => {
+    const fits =
+      value.startsWith("/") && !value.includes("\0") && Buffer.byteLength(value) <= SOCKET_PATH_BYTES;
+    return fits || value === "" ? value : undefined;
+  },
+};
+
 /** Go's strconv.ParseBool. */
 const BOOLEANS = new Map<string, boolean>([
   ...["1", "t", "T", "true", "TRUE", "True"].map((word) => [word, true] as const),

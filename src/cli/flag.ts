@@ -1,5 +1,5 @@
 /** What a flag is: its name and type, and where its value goes. */
-import { flagDefaults, HEALTHZ_PORT, METRICS_PORT } from "../config/defaults.ts";
+import { flagDefaults, HEALTHZ_PORT, METRICS_PORT, STATUS_SOCKET } from "../config/defaults.ts";
 import type { Notice } from "../config/notices.ts";
 import type { FieldPath, KubeProxyConfiguration, ValueAt } from "../config/schema.ts";
 import type { FlagType, VersionRequest } from "./flag-types.ts";
@@ -10,6 +10,7 @@ export interface CommandSettings {
   master: string;
   manifests: string;
   serviceMetricsLimit: number;
+  statusSocket: string;
   writeConfigTo: string;
   cleanup: boolean;
   cleanupIptables: boolean;
@@ -56,6 +57,7 @@ export function newDraft(): Draft {
       master: "",
       manifests: "",
       serviceMetricsLimit: DEFAULT_SERVICE_METRICS_LIMIT,
+      statusSocket: STATUS_SOCKET,
       writeConfigTo: "",
       cleanup: false,
       cleanupIptables: false,

@@ -300,6 +300,12 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "serviceMetricsLimit",
         "service ports with metrics of their own in each family, in nftables mode; 0 counts nothing",
       ),
+      own(
+        "status-socket",
+        type.socketPath,
+        "statusSocket",
+        "local socket that the commands of kube-proxy ask; empty: none",
+      ),
       config(
         "profiling",
         type.bool,

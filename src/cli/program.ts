@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config/config-error.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
 import { normalizeArguments } from "./arguments.ts";
+import { COMMANDS } from "./commands/definitions.ts";
 import type { FlagDefinition } from "./flag.ts";
 import type { GivenFlags } from "./flag-values.ts";
 import { FLAG_GROUPS } from "./flags.ts";
@@ -22,7 +23,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { help: output.join("") };
-    throw new ConfigError(explain(error, program.args), { cause: error });
+    throw new ConfigError(explain(error, program.args, argv), { cause: error });
   }
   const texts = program.opts<Readonly<Record<string, readonly string[] | undefined>>>();
   const given = new Map<FlagDefinition, readonly string[]>();
@@ -31,6 +32,11 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
     if (list) given.set(flag, list);
   }
   return { given };
+}
+
+/** The help on the daemon: its flags, and the commands beside it. */
+export function helpText(): string {
+  return `${createProgram(() => {}).program.helpInformation()}${commandsText()}\n`;
 }
 
 function createProgram(write: (text: string) => void): {
@@ -42,7 +48,7 @@ function createProgram(write: (text: string) => void): {
       `${PROGRAM_NAME} ${PROGRAM_VERSION}: keeps the kernel balancing each Kubernetes Service to its endpoints ` +
         `(behaves as kube-proxy ${KUBERNETES_VERSION}).`,
     )
-    .usage("[flags]")
+    .usage("[flags]\n       kube-proxy <command> [options]")
     .helpOption("-h, --help", "show this help")
     .allowExcessArguments(false)
     .exitOverride()
@@ -55,6 +61,7 @@ function createProgram(write: (text: string) => void): {
       program.addOption(option);
     }
   }
+  program.addHelpText("after", commandsText());
   return { program, options };
 }
 
@@ -68,9 +75,18 @@ function createOption(flag: FlagDefinition): Option {
     .argParser<readonly string[]>((text, previous) => [...(previous ?? []), text]);
 }
 
-function explain(error: CommanderError, args: readonly string[]): string {
+function commandsText(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `\nCommands (kube-proxy help <command>):\n${lines.join("\n")}`;
+}
+
+function explain(error: CommanderError, args: readonly string[], argv: readonly string[]): string {
   if (error.code === "commander.excessArguments") {
-    return `unexpected argument ${JSON.stringify(args[0])}: only flags are allowed (write --flag=value)`;
+    const stray = args[0] ?? "";
+    const commands =
+      stray === argv[0] ? `, or a command: ${COMMANDS.map(({ name }) => name).join(", ")}` : "";
+    return `unexpected argument ${JSON.stringify(stray)}: only flags are allowed (write --flag=value)${commands}`;
   }
   return error.message.replace(/^error: /, "");
 }

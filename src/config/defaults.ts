@@ -5,6 +5,8 @@ import type { KubeProxyConfiguration } from "./schema.ts";
 
 export const HEALTHZ_PORT = 10256;
 export const METRICS_PORT = 10249;
+/** Not upstream's. */
+export const STATUS_SOCKET = "/run/kube-proxy/kube-proxy.sock";
 
 /** With flags alone the addresses do not follow --bind-address. */
 export const FLAG_HEALTHZ_ADDRESS = joinHostPort("0.0.0.0", HEALTHZ_PORT);

@@ -79,6 +79,8 @@ export interface ProxyConfig {
   };
   /** Service ports that have series of their own in each family; 0 = the kernel counts nothing. */
   readonly serviceMetricsLimit: number;
+  /** Where the commands of the program ask how it is doing; empty = nowhere. */
+  readonly statusSocket: string;
   readonly featureGates: Readonly<Record<string, boolean>>;
 }
 

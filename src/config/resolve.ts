@@ -22,11 +22,12 @@ export interface Overrides {
   readonly master: string;
   readonly manifests: string;
   readonly serviceMetricsLimit: number;
+  readonly statusSocket: string;
 }
 
 /** Maps a validated configuration to the effective one. Of the per-mode sections only the chosen mode's counts. */
 export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrides): ProxyConfig {
-  const { master, manifests, serviceMetricsLimit } = overrides;
+  const { master, manifests, serviceMetricsLimit, statusSocket } = overrides;
   const mode = isProxyMode(config.mode) ? config.mode : "iptables";
   const { clientConnection, conntrack, logging } = config;
   const format = logging.format === "json" ? "json" : "text";
@@ -75,6 +76,7 @@ export function resolveConfig(config: KubeProxyConfiguration, overrides: Overrid
       udpStreamTimeoutMs: conntrack.udpStreamTimeout,
     },
     serviceMetricsLimit,
+    statusSocket,
     featureGates: { ...config.featureGates },
   });
 }

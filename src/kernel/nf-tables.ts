@@ -3,6 +3,7 @@ import type { IpFamily } from "../model/types.ts";
 import { isNetlinkError } from "../netlink/errors.ts";
 import { commit, openNftables, readGeneration as read } from "../netlink/nftables/batch.ts";
 import * as objects from "../netlink/nftables/objects.ts";
+import { listTables } from "../netlink/nftables/read.ts";
 
 /** The number of the ruleset's generation, which every change to any table raises. Throws a NetlinkError. */
 export function readGeneration(): number {
@@ -10,16 +11,35 @@ export function readGeneration(): number {
   return read(socket);
 }
 
+/** Whether there is an nftables table of a name; false in a kernel without nf_tables. Rejects with a NetlinkError. */
+export async function tableExists(family: IpFamily, name: string): Promise<boolean> {
+  try {
+    using socket = openNftables();
+    return (await listTables(socket, tableFamily(family))).some((table) => table.name === name);
+  } catch (error) {
+    if (isWithoutNftables(error)) return false;
+    throw error;
+  }
+}
+
 /** Deletes an nftables table with all it holds; false when there is none. Throws a NetlinkError. */
 export function deleteTable(family: IpFamily, name: string): boolean {
   using socket = openNftables();
-  const table = { family: family === "IPv4" ? "ip" : "ip6", name } as const;
+  const table = { family: tableFamily(family), name };
   try {
     commit(socket, `delete table ${name} (${family})`, [objects.deleteTable(table)]);
     return true;
   } catch (error) {
-    // The last three: a kernel without nf_tables, even after it tried to load its module.
-    if (isNetlinkError(error, "ENOENT", "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT")) return false;
+    if (isNetlinkError(error, "ENOENT") || isWithoutNftables(error)) return false;
     throw error;
   }
+}
+
+/** How a kernel without nf_tables answers, even after it tried to load its module. */
+function isWithoutNftables(error: unknown): boolean {
+  return isNetlinkError(error, "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT");
+}
+
+function tableFamily(family: IpFamily): "ip" | "ip6" {
+  return family === "IPv4" ? "ip" : "ip6";
 }

@@ -38,6 +38,7 @@ const IDLE_TIMEOUT_MS = 90_000;
 export class ApiSource implements Source {
   readonly #options: ApiSourceOptions;
   readonly #stopping = new AbortController();
+  #reflectors: readonly Reflector[] = [];
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: ApiSourceOptions) {
@@ -47,7 +48,7 @@ export class ApiSource implements Source {
   async start(sink: SourceSink): Promise<void> {
     const { client, nodeName, serviceCIDRs, logger, clock, random, pageSize, idleTimeoutMs } = this.#options;
     const wanted = [SERVICES, ENDPOINTS, nodeResource(nodeName), ...(serviceCIDRs ? [SERVICE_CIDRS] : [])];
-    const reflectors = wanted.map(
+    this.#reflectors = wanted.map(
       (resources) =>
         new Reflector({
           client,
@@ -60,7 +61,11 @@ export class ApiSource implements Source {
           idleTimeoutMs: idleTimeoutMs ?? IDLE_TIMEOUT_MS,
         }),
     );
-    this.#running = Promise.all(reflectors.map((reflector) => reflector.run(this.#stopping.signal)));
+    this.#running = Promise.all(this.#reflectors.map((reflector) => reflector.run(this.#stopping.signal)));
+  }
+
+  trouble(): readonly string[] {
+    return this.#reflectors.flatMap(({ trouble }) => trouble ?? []);
   }
 
   async stop(): Promise<void> {

@@ -75,6 +75,10 @@ export class ManifestSource implements Source {
     this.#look("all");
   }
 
+  trouble(): readonly string[] {
+    return this.#folderLost ? [`the manifest folder ${this.#dir} cannot be read`] : [];
+  }
+
   async stop(): Promise<void> {
     this.#sink = undefined;
     this.#watcher.stop();

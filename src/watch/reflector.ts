@@ -46,6 +46,7 @@ export class Reflector {
   #malformed = 0;
   /** What was last said about the connection: "" = all is well. */
   #complaint = "";
+  #trouble: string | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = { ...options, logger: moduleLogger(options.logger, "reflector") };
@@ -53,6 +54,11 @@ export class Reflector {
     this.#idleMs = options.idleTimeoutMs;
     this.#resources = options.resources;
     this.#resource = firstOf(options.resources);
+  }
+
+  /** Why the kind cannot be followed just now, in words; undefined when it can, and where nobody needs it. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Runs until the signal aborts; never rejects. */
@@ -90,6 +96,7 @@ export class Reflector {
     }
     logger.info({ kind, objects: keys.size, version, path: resource.path }, "listed");
     this.#complaint = "";
+    this.#trouble = undefined;
     return version;
   }
 
@@ -151,6 +158,7 @@ export class Reflector {
     if (this.#complaint !== "")
       this.#options.logger.info({ kind: this.#resource.kind }, "watch connected again");
     this.#complaint = "";
+    this.#trouble = undefined;
   }
 
   /** Decides what to do next after a failure; returns the milliseconds to wait before it. */
@@ -226,6 +234,8 @@ export class Reflector {
     else if (failure.expired) logger.info(fields, "watch expired, listing again");
     else logger.warn(fields, COMPLAINTS[failure.status] ?? "lost the API server; rules stay as they are");
     this.#complaint = complaint;
+    const isTrouble = this.#resource.optional !== true && !failure.expired;
+    this.#trouble = isTrouble ? `${this.#resource.kind}: ${failure.message}` : undefined;
   }
 }
 

@@ -25,6 +25,8 @@ export interface SourceSink {
 export interface Source {
   /** Starts delivering to the sink; resolves when started, not when synced. Rejects only on a configuration error. */
   start(sink: SourceSink): Promise<void>;
+  /** What keeps the source from telling how the cluster is now, in words; empty when nothing does. */
+  trouble(): readonly string[];
   /** Stops all work and frees every socket, watcher and timer. */
   stop(): Promise<void>;
 }

@@ -102,7 +102,8 @@ export async function removeFromAllVariants(
   return removed;
 }
 
-function legacyTablesExist(family: IpFamily): boolean {
+/** Whether the kernel has tables of iptables-legacy in use, found out without making it create one. */
+export function legacyTablesExist(family: IpFamily): boolean {
   try {
     return readFileSync(`/proc/net/${family === "IPv4" ? "ip" : "ip6"}_tables_names`, "utf8").trim() !== "";
   } catch {

@@ -76,6 +76,7 @@ const DEFAULTS = {
     udpStreamTimeoutMs: 0,
   },
   serviceMetricsLimit: 100,
+  statusSocket: "/run/kube-proxy/kube-proxy.sock",
   featureGates: {},
 };
 
@@ -192,6 +193,8 @@ describe("flags set the configuration", () => {
     ],
     ["--service-metrics-limit=5", { serviceMetricsLimit: 5 }],
     ["--service-metrics-limit 0", { serviceMetricsLimit: 0 }],
+    ["--status-socket=/run/a.sock", { statusSocket: "/run/a.sock" }],
+    ["--status-socket=", { statusSocket: "" }],
     ["--nodeport-addresses=primary", { nodePortAddresses: ["primary"] }],
     ["--oom-score-adj -998", { oomScoreAdj: -998 }],
     ["--oom_score_adj=-998", { oomScoreAdj: -998 }],
@@ -470,6 +473,7 @@ describe("precedence", () => {
     ],
     ["--manifests=/m", "", { manifests: "/m" }],
     ["--service-metrics-limit=7", "", { serviceMetricsLimit: 7 }],
+    ["--status-socket=/run/b.sock", "", { statusSocket: "/run/b.sock" }],
     [
       "--udp-timeout=7s --proxy-port-range=1-9",
       "udpIdleTimeout: 1s",

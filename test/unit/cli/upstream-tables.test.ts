@@ -89,7 +89,7 @@ const HEAD = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfi
 const parse = (...args: string[]) => parseCommandLine(args, { readFile: () => HEAD });
 
 describe("flags", () => {
-  const own = ["manifests", "service-metrics-limit", "version"];
+  const own = ["manifests", "service-metrics-limit", "status-socket", "version"];
   it("are upstream's, those of its earlier releases, and our own", () => {
     expect(FLAGS.map(({ name }) => name).toSorted()).toEqual(
       [...Object.keys(CURRENT), ...Object.keys(HISTORICAL), ...own].toSorted(),

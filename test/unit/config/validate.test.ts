@@ -14,7 +14,7 @@ function complete(yaml: string) {
 const wrongFields = (yaml: string): string[] =>
   validateConfiguration(complete(yaml)).map(({ field }) => field);
 const resolve = (yaml: string) =>
-  resolveConfig(complete(yaml), { master: "", manifests: "", serviceMetricsLimit: 100 });
+  resolveConfig(complete(yaml), { master: "", manifests: "", serviceMetricsLimit: 100, statusSocket: "" });
 
 describe("validateConfiguration", () => {
   it.each([
