@@ -214,9 +214,13 @@ test("a continue token that expires in the middle starts the list over, in one p
 
 test("refused connections: watches are tried again for as long as it takes, without a list", async () => {
   const rig = await follow();
-  const { server, waits, logs, sink } = rig;
+  const { server, waits, logs, sink, source } = rig;
+  expect(source.trouble()).toEqual([]);
   await server.refuseConnections();
   await eventually(() => expect(waits.length).toBeGreaterThan(30));
+  expect(source.trouble()).toEqual(
+    ["Service", "EndpointSlice", "Node"].map((kind) => expect.stringMatching(`^${kind}: .*ECONNREFUSED`)),
+  );
   server.put(service("meanwhile"));
   server.remove("Service", "shop", "web");
   await server.acceptConnections();
@@ -227,6 +231,7 @@ test("refused connections: watches are tried again for as long as it takes, with
   // Lost and refused are one complaint; then one line when it is back.
   const said = logs.filter(({ kind, level }) => kind === "Service" && level >= 30).map(({ msg }) => msg);
   expect(said).toEqual(["listed", "lost the API server; rules stay as they are", "watch connected again"]);
+  await eventually(() => expect(source.trouble()).toEqual([]));
 });
 
 test("a server that restarts with its history", async () => {

@@ -52,6 +52,7 @@ export interface Rig {
   readonly server: ApiServer;
   readonly sink: RecordingSink;
   readonly client: ApiClient;
+  readonly source: ApiSource;
   /** Parsed log lines. */
   readonly logs: {
     readonly msg: string;
@@ -128,7 +129,7 @@ export async function startRig(
   });
   await source.start(sink);
   onTestFinished(() => source.stop());
-  return { server, sink, client, logs, waits };
+  return { server, sink, client, source, logs, waits };
 }
 
 /** Retries until the assertion holds. */

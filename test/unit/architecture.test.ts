@@ -74,6 +74,18 @@ function readGraph(): { files: readonly string[]; edges: readonly Edge[] } {
   return { files, edges };
 }
 
+/** The files that are loaded with these, without those that are imported when they are needed. */
+function loadedWith(roots: readonly string[]): ReadonlySet<string> {
+  const loaded = new Set(roots);
+  for (const from of loaded) {
+    const source = readFileSync(join(SRC, from), "utf8");
+    const atOnce = source.replace(/\bimport\([^)]*\)|^import type [^;]*;/gm, "");
+    const names = importsOf(atOnce).filter((name) => /^\..*\.ts$/.test(name));
+    for (const name of names) loaded.add(normalize(join(dirname(from), name)));
+  }
+  return loaded;
+}
+
 const isFile = (path: string): boolean => path.endsWith(".ts");
 const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
 /** What modes share has a folder too. */
@@ -140,6 +152,14 @@ test("no file imports itself by any way round", () => {
 test("every imported file exists", () => {
   const known = new Set(files);
   expect(edges.filter(({ to }) => isFile(to) && !known.has(to))).toEqual([]);
+});
+
+test("the daemon loads nothing that only commands need, and commands load no daemon", () => {
+  const forCommands = (file: string): boolean => /^(doctor|cli\/commands)\//.test(file);
+  const daemon = [...loadedWith(["main.ts", "proxy.ts"])];
+  expect(daemon.filter(forCommands)).toEqual(["cli/commands/definitions.ts"]);
+  const command = loadedWith(["main.ts", "cli/commands/status.ts", "cli/commands/run.ts"]);
+  expect([...command].filter((file) => /^(watch|store|metrics|events)\//.test(file))).toEqual([]);
 });
 
 describe("the rules themselves", () => {

@@ -251,12 +251,14 @@ test("a folder that disappears keeps its objects, and is read when it is back", 
   await startWith({ "a.yaml": service("a"), "b.yaml": service("b") }, 5);
   await rename(dir, `${dir}-away`);
   expect(await log.until("folder cannot be read")).toMatchObject({ level: 50, dir });
+  expect(source.trouble()).toEqual([`the manifest folder ${dir} cannot be read`]);
   expect(sink.taken()).toEqual([]);
   await mkdir(`${dir}-new`);
   await writeFile(join(`${dir}-new`, "a.yaml"), service("a", "10.96.0.3"));
   await rename(`${dir}-new`, dir);
   expect(await sink.next(2)).toEqual(["-Service default/b", "+Service default/a"]);
   expect(log.matching("folder cannot be read")).toHaveLength(1);
+  expect(source.trouble()).toEqual([]);
   await write("c.yaml", service("c"));
   expect(await sink.next(1)).toEqual(["+Service default/c"]);
 });
