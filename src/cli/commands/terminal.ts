@@ -13,7 +13,8 @@ export function terminalOf(
 ): Terminal {
   const isTerminal = stream.isTTY === true;
   const colour = isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
-  return { colour, width: isTerminal ? stream.columns : undefined };
+  // Some pseudo-terminals have 0 columns.
+  return { colour, width: isTerminal ? stream.columns || undefined : undefined };
 }
 
 /** Controls, and what is invisible or turns the direction of text: categories Cc, Cf, Co, Cs, Zl and Zp. */

@@ -54,6 +54,7 @@ describe("the terminal", () => {
     [{ isTTY: true, columns: 80 }, { NO_COLOR: "1" }, { colour: false, width: 80 }],
     [{ isTTY: true, columns: 80 }, { NO_COLOR: "" }, { colour: true, width: 80 }],
     [{ isTTY: true, columns: 80 }, { TERM: "dumb" }, { colour: false, width: 80 }],
+    [{ isTTY: true, columns: 0 }, {}, { colour: true, width: undefined }],
     [{ isTTY: false, columns: 0 }, {}, { colour: false, width: undefined }],
   ])("%j with %j is %j", (stream, env, expected) => {
     expect(terminalOf(stream, env)).toEqual(expected);
