@@ -11,6 +11,7 @@ import { replaceFile } from "./config/write-file.ts";
 import { loadConntrack } from "./kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysctls.ts";
 import { machineCpuCount } from "./kernel/cpu-count.ts";
+import { releaseProgramPages } from "./kernel/own-memory.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
 import { createLogger, type Logger } from "./logging/logger.ts";
 import { systemClock } from "./sync/clock.ts";
@@ -19,6 +20,9 @@ import type { ServiceState } from "./systemd/notice.ts";
 import { ServiceManager } from "./systemd/service-manager.ts";
 import { takeSupervision } from "./systemd/supervision.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
+
+/** By then most proxies have programmed everything. */
+const RELEASE_AFTER_MS = 5_000;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (isCommand(argv[0])) return (await import("./cli/commands/on-terminal.ts")).runOnTerminal(argv);
@@ -110,6 +114,9 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   logger.info({ ...version, mode: config.mode, node: nodeName, node_js: process.version }, "starting");
   try {
     await proxy.start();
+    setTimeout(() => {
+      releaseProgramPages().catch((err) => logger.debug({ err }, "pages of the program stay in memory"));
+    }, RELEASE_AFTER_MS).unref();
     return await ended;
   } finally {
     if (watched) watched.close();

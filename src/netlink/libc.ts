@@ -13,6 +13,7 @@ const nativeSetsockopt = libc.func(
 const nativeGetsockname = libc.func("int getsockname(int fd, void *address, void *length)");
 const nativeSend = libc.func("intptr_t send(int fd, const void *buffer, size_t length, int flags)");
 const nativeRecv = libc.func("intptr_t recv(int fd, void *buffer, size_t length, int flags)");
+const nativeMadvise = libc.func("int madvise(uintptr_t address, size_t length, int advice)");
 
 const { EINTR } = constants.errno;
 
@@ -48,6 +49,11 @@ export function send(fd: number, bytes: Uint8Array, flags: number): number {
 /** recv(2) into `buffer`; returns the bytes received (the datagram's full length with MSG_TRUNC). */
 export function recv(fd: number, buffer: Uint8Array, flags: number): number {
   return retried("receive message", () => nativeRecv(fd, buffer, buffer.length, flags));
+}
+
+/** madvise(2). */
+export function madvise(address: number, length: number, advice: number): void {
+  retried("advise on memory", () => nativeMadvise(address, length, advice));
 }
 
 function retried(operation: string, call: () => number): number {

@@ -12,7 +12,7 @@ import type { RelayWorkerData } from "./worker.ts";
 
 export interface RelayOptions extends PartialSettings {
   readonly listeners: readonly ListenerOptions[];
-  /** The file that the worker runs: `worker.ts` beside this one unless the program is bundled. */
+  /** The file that the worker runs, or its text: `worker.ts` beside this one unless the program is bundled. */
   readonly workerFile?: URL | string;
   /** Clients that were not served, at most once a second. */
   readonly onFailures?: (batch: FailureBatch) => void;
@@ -78,6 +78,7 @@ export class Relay {
     };
     const file = options.workerFile ?? new URL("./worker.ts", import.meta.url);
     this.#worker = new Worker(file, {
+      eval: typeof file === "string",
       workerData: data,
       transferList: [port2],
       // Its descriptors come from system calls of our own, of which Node knows nothing.
