@@ -1,6 +1,6 @@
 /** The program as one file: the bundle (`npm run build`) and the executable (`npm run build:executable`). */
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,16 +31,17 @@ const OBJECTS = serviceObjects({
   endpoints: [{ pod: "p1" }],
 });
 
-const PLATFORM = `linux-${process.arch}`;
-/** koffi's native part, as npm installed it. */
-const ADDON = join(ROOT, `node_modules/@koromix/koffi-${PLATFORM}/${PLATFORM.replace("-", "_")}/koffi.node`);
-
 /** Runs another program with the flags. */
 const asProgram = (...program: readonly string[]): NonNullable<ProxyOptions["wrap"]> => {
   return ([, ...flags]) => [...program, ...flags];
 };
 
-const missing = missingForTestbed(["/usr/sbin/iptables", "/usr/sbin/ip6tables", "/usr/sbin/nft"]);
+const missing = missingForTestbed([
+  "/usr/sbin/iptables",
+  "/usr/sbin/ip6tables",
+  "/usr/sbin/nft",
+  "/usr/bin/make",
+]);
 const run = promisify(execFile);
 
 describe.skipIf(missing !== undefined)(`packages ${missing ?? ""}`, () => {
@@ -49,7 +50,6 @@ describe.skipIf(missing !== undefined)(`packages ${missing ?? ""}`, () => {
   let proxy: KubeProxy | undefined;
 
   const dist = (name: string): string => join(folder, "dist", name);
-  const installedAddon = (): string => join(folder, "lib/kube-proxy/koffi.node");
 
   beforeAll(async () => {
     bed = await Testbed.create({ pods: ["p1"] });
@@ -121,17 +121,30 @@ describe.skipIf(missing !== undefined)(`packages ${missing ?? ""}`, () => {
     it.each([
       ["executable", () => [dist("kube-proxy")]],
       ["bundle", () => [nodeProgram(), dist("kube-proxy.cjs")]],
-    ])("the %s says so, and takes the installed file", async (_form, program) => {
+    ])("the %s says so", async (_form, program) => {
       expect(await runLockedDown(program())).toEqual({
         code: 1,
         stderr: expect.stringMatching(
           /^kube-proxy: cannot load its native part: .*\/tmp: .*; \/run: .*; \/dev\/shm: .*\n$/,
         ),
       });
-      await mkdir(dirname(installedAddon()), { recursive: true });
-      await copyFile(ADDON, installedAddon());
-      expect(await runLockedDown(program())).toEqual({ stdout: expect.stringMatching(/^Kubernetes v/) });
-      await rm(installedAddon());
+    });
+
+    it("what `make install` installs runs all the same, and is what its unit starts", async () => {
+      const root = join(folder, "root");
+      const variables = [`DESTDIR=${root}`, "PREFIX=/usr", `DIST=${folder}/dist`];
+      await run("make", ["install", ...variables], { cwd: ROOT });
+      const unit = await readFile(join(root, "etc/systemd/system/kube-proxy.service"), "utf8");
+      const path = /^ExecStart=(\S+) /m.exec(unit)?.[1] ?? "";
+      const [, document = ""] = /^Documentation=file:\/\/(\S+)$/m.exec(unit) ?? [];
+      const [, environment = ""] = /^EnvironmentFile=(\S+)$/m.exec(unit) ?? [];
+      for (const file of [document, environment]) await access(join(root, file));
+      expect(await runLockedDown([join(root, path)])).toEqual({
+        stdout: expect.stringMatching(/^Kubernetes v/),
+      });
+      await run("make", ["uninstall", ...variables], { cwd: ROOT });
+      const left = await readdir(root, { recursive: true, withFileTypes: true });
+      expect(left.filter((entry) => entry.isFile()).map(({ name }) => name)).toEqual(["kube-proxy.env"]);
     });
 
     it("another folder will do, and nothing is left in it", async () => {

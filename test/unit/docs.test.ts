@@ -205,8 +205,24 @@ test("docs/decisions/0003-dependencies.md has every package, and no other", () =
   expect(named.sort()).toEqual(wanted.sort());
 });
 
+test("what the container image is made from exists, and .dockerignore lets it through", () => {
+  const sent = [...read(".dockerignore").matchAll(/^!(.*)$/gm)].map(([, path]) => path);
+  const copied = [...read("Dockerfile").matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, paths = ""]) =>
+    paths.split(" "),
+  );
+  expect(copied.sort()).toEqual(sent.sort());
+  expect(copied.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
+test("README names every target of the Makefile, and no other", () => {
+  const [, targets = ""] = /^\.PHONY: (.*)$/m.exec(read("Makefile")) ?? [];
+  const named = [...read("README.md").matchAll(/`(?:[^`]*&& )?make ([a-z]+)/g)].map(([, name]) => name);
+  expect([...new Set(named)].sort()).toEqual(targets.split(" ").sort());
+});
+
 test("no document or setting names the host of a package registry", () => {
-  const texts = [...DOCUMENTS, ".npmrc", "package.json", "package-lock.json", "bin/setup", ".ci/run"];
+  const recipes = ["Dockerfile", "Makefile", "bin/setup", ".ci/run"];
+  const texts = [...DOCUMENTS, ".npmrc", "package.json", "package-lock.json", ...recipes];
   const hosts = /registry\.[a-z]|npmjs\.(?:org|com)|deb\.debian\.org|ghcr\.io|docker\.io|registry\.k8s\.io/;
   expect(texts.filter((path) => hosts.test(read(path)))).toEqual([]);
 });
