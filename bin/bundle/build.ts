@@ -53,9 +53,9 @@ const relativeStandIns: Plugin = {
 };
 
 const { values } = parseArgs({ options: { outdir: { type: "string", default: join(ROOT, "dist") } } });
-const addon = readFileSync(
-  join(ROOT, `node_modules/@koromix/koffi-${PLATFORM}/${PLATFORM.replace("-", "_")}/koffi.node`),
-);
+const addonFolder = join(ROOT, `node_modules/@koromix/koffi-${PLATFORM}`);
+const addon = readFileSync(join(addonFolder, PLATFORM.replace("-", "_"), "koffi.node"));
+const { version: addonVersion } = JSON.parse(readFileSync(join(addonFolder, "package.json"), "utf8"));
 
 const worker = await build({
   ...COMMON,
@@ -76,6 +76,7 @@ await build({
   plugins: [relativeStandIns],
   define: {
     BUNDLE_PLATFORM: JSON.stringify(PLATFORM),
+    BUNDLE_ADDON_VERSION: JSON.stringify(addonVersion),
     BUNDLE_ADDON: JSON.stringify(brotliCompressSync(addon).toString("base64")),
     BUNDLE_WORKER: JSON.stringify(worker.outputFiles[0]?.text),
   },

@@ -17,7 +17,18 @@ export function modeOf(subject: Subject): Mode {
   return subject === "iptables-nft" || subject === "iptables-legacy" ? "iptables" : subject;
 }
 
+/** What a measurement of the start takes. */
+export interface StartupOptions {
+  readonly subjects: readonly Subject[];
+  /** Starts of each form of the program in each mode. */
+  readonly runs: number;
+  /** How long to leave the proxy alone before its memory is looked at; it lets go of some after 5 s. */
+  readonly idleMs: number;
+}
+
 export interface BenchOptions {
+  /** Measure only this. */
+  readonly startup: StartupOptions | undefined;
   readonly sizes: readonly ClusterSize[];
   readonly subjects: readonly Subject[];
   /** Endpoint changes to time at each size. */
@@ -48,6 +59,8 @@ export const USAGE = `usage: npm run bench -- [options]
   --sizes LIST      services x endpoints of each, e.g. 100x10,5000x2 (default: those of the mode's targets)
   --variant NAME    of iptables mode: nft, legacy or both (default nft)
   --changes N       endpoint changes to time at each size (default 30)
+  --startup         only how long the sources, the bundle and the executable take to be healthy, and their memory when
+                    idle; in iptables and nftables mode unless --mode is given
   --quick           tiny sizes and few changes, to see that everything works
   --full            measure the plain reference at every size, even where it takes minutes
   --markdown        print the tables as Markdown
@@ -73,7 +86,8 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      mode: { type: "string", default: "iptables" },
+      mode: { type: "string" },
+      startup: { type: "boolean", default: false },
       sizes: { type: "string" },
       variant: { type: "string" },
       changes: { type: "string" },
@@ -84,11 +98,20 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       profile: { type: "string" },
     },
   });
-  const { mode, quick } = values;
+  const { mode = "iptables", quick } = values;
   if (!isMode(mode)) throw new RangeError(`--mode: ${mode}: want iptables, nftables, ipvs or userspace`);
+  if (values.startup && mode === "ipvs") throw new RangeError("--startup: not in ipvs mode");
+  const subjects = parseSubjects(mode, values.variant);
   return {
+    startup: values.startup
+      ? {
+          subjects: values.mode === undefined ? [...subjects, "nftables"] : subjects,
+          runs: quick ? 1 : 5,
+          idleMs: quick ? 6_000 : 10_000,
+        }
+      : undefined,
     sizes: (values.sizes ?? (quick ? QUICK_SIZES : SIZES[mode])).split(",").map(parseSize),
-    subjects: parseSubjects(mode, values.variant),
+    subjects,
     changes: parseCount(values.changes ?? (quick ? "1" : "30"), "--changes"),
     services: quick ? 1 : 5,
     idleMs: quick ? 200 : IDLE_MS[mode],

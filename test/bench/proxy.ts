@@ -15,7 +15,7 @@ import type { Mode } from "./options.ts";
 import { parseScrape, type Scrape, sumOf } from "./scrape.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const PROGRAM = join(ROOT, "bin/kube-proxy");
+export const PROGRAM = join(ROOT, "bin/kube-proxy");
 const METRICS = "http://127.0.0.1:10249/metrics";
 
 /** The node's connection tracking and OOM choices are the machine's; all else is the default. */
@@ -34,12 +34,16 @@ const FLAGS = [
  */
 const IPVS_FLAGS = ["--ipvs-sync-period=1h"];
 
+const HEALTHZ = "http://127.0.0.1:10256/healthz";
+const HEALTHZ_POLL_MS = 5;
 const POLL_MS = 100;
 const FAMILIES = ["IPv4", "IPv6"] as const;
 
 export interface ProxyOptions {
   readonly kubeconfig: string;
   readonly mode: Mode;
+  /** What to run instead of `bin/kube-proxy`. */
+  readonly program?: string;
   /** Where it finds programs. */
   readonly path: string | undefined;
   /** Folder for a CPU profile at its end. */
@@ -57,10 +61,10 @@ export class MeasuredProxy {
 
   constructor(node: Namespace, options: ProxyOptions) {
     this.#node = node;
-    const { kubeconfig, mode, path, profile } = options;
+    const { kubeconfig, mode, program = PROGRAM, path, profile } = options;
     this.#mode = mode;
     const flags = [...FLAGS, ...(mode === "ipvs" ? IPVS_FLAGS : [])];
-    const argv = node.enter([PROGRAM, ...flags, `--kubeconfig=${kubeconfig}`, `--proxy-mode=${mode}`]);
+    const argv = node.enter([program, ...flags, `--kubeconfig=${kubeconfig}`, `--proxy-mode=${mode}`]);
     this.#process = spawn("setpriv", ["--pdeathsig", "KILL", ...argv], {
       stdio: ["ignore", "ignore", "pipe"],
       detached: true,
@@ -101,6 +105,22 @@ export class MeasuredProxy {
   /** What its log says of its start, up to the end of the first round of IPv4. */
   milestones(): Milestones {
     return readMilestones(this.#log, this.#startedUnixMs);
+  }
+
+  /** Waits until both families have been programmed and /healthz says 200; returns the milliseconds from start. */
+  async untilHealthy(): Promise<number> {
+    const isHealthy = (): Promise<boolean> =>
+      this.#node.ask({ op: "fetch", url: HEALTHZ }).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    const saidSynced = this.#untilSaidSynced();
+    while (!(await isHealthy())) {
+      if (this.#process.exitCode !== null) throw this.#unexpectedEnd();
+      await delay(HEALTHZ_POLL_MS);
+    }
+    const healthyMs = monotonicMs() - this.startedMs;
+    return Math.max(healthyMs, await saidSynced);
   }
 
   /** Waits until both families have been programmed; returns the milliseconds from start to the later one's success. */

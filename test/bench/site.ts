@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.ts";
 import { pathWith, variantOf } from "./iptables-tools.ts";
 import { Network } from "./network.ts";
 import { type ClusterSize, modeOf, type Subject } from "./options.ts";
-import { MeasuredProxy, type ProxyOptions } from "./proxy.ts";
+import { MeasuredProxy, PROGRAM, type ProxyOptions } from "./proxy.ts";
 
 export class Site {
   readonly cluster: Cluster;
@@ -37,9 +37,15 @@ export class Site {
     this.proxyOptions = proxyOptions;
   }
 
-  async startProxy(): Promise<MeasuredProxy> {
+  /** Runs `bin/kube-proxy` unless told another program. */
+  async startProxy(program?: string): Promise<MeasuredProxy> {
     await this.network.api.call("prepare", this.proxyOptions.kubeconfig);
-    return new MeasuredProxy(this.network.node, this.proxyOptions);
+    return new MeasuredProxy(this.network.node, { ...this.proxyOptions, ...(program && { program }) });
+  }
+
+  /** Removes what a proxy has left in the kernel. */
+  async cleanUp(): Promise<void> {
+    await this.network.node.exec(["env", `PATH=${this.proxyOptions.path}`, PROGRAM, "--cleanup"]);
   }
 
   dispose(): Promise<void> {
