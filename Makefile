@@ -3,6 +3,9 @@
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
+BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 # Put in front of every path that is written, for makers of packages.
 DESTDIR ?=
 
@@ -37,6 +40,11 @@ install:
 	install -D -m 644 $(KOFFI) $(DESTDIR)$(PREFIX)/lib/kube-proxy/koffi.node
 	install -d $(DESTDIR)$(PREFIX)/share/doc/kube-proxy $(DESTDIR)$(UNITDIR)
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/kube-proxy
+	install -D -m 644 docs/man/kube-proxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/kube-proxy.8
+	install -d $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
+	$(DIST)/kube-proxy completion bash >$(DESTDIR)$(BASH_COMPLETIONS)/kube-proxy
+	$(DIST)/kube-proxy completion zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_kube-proxy
+	$(DIST)/kube-proxy completion fish >$(DESTDIR)$(FISH_COMPLETIONS)/kube-proxy.fish
 	sed -e 's|/opt/kube-proxy/bin/|$(PREFIX)/bin/|' -e 's|/opt/kube-proxy/docs/|$(PREFIX)/share/doc/kube-proxy/|' \
 	  -e 's|/etc/kube-proxy/|$(SYSCONFDIR)/kube-proxy/|' systemd/kube-proxy.service \
 	  >$(DESTDIR)$(UNITDIR)/kube-proxy.service
@@ -45,5 +53,7 @@ install:
 
 # Leaves the flags. Rules go with `kube-proxy --cleanup`, before.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/kube-proxy $(DESTDIR)$(UNITDIR)/kube-proxy.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/kube-proxy $(DESTDIR)$(UNITDIR)/kube-proxy.service \
+	  $(DESTDIR)$(PREFIX)/share/man/man8/kube-proxy.8 $(DESTDIR)$(BASH_COMPLETIONS)/kube-proxy \
+	  $(DESTDIR)$(ZSH_COMPLETIONS)/_kube-proxy $(DESTDIR)$(FISH_COMPLETIONS)/kube-proxy.fish
 	rm -rf $(DESTDIR)$(PREFIX)/lib/kube-proxy $(DESTDIR)$(PREFIX)/share/doc/kube-proxy

@@ -23,8 +23,6 @@ import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts"
 
 /** By then most proxies have programmed everything, which takes more of the program than all that follows. */
 const RELEASE_AFTER_MS = 5_000;
-/** Pages that are used once in a while come back one by one. */
-const RELEASE_PERIOD_MS = 300_000;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (isCommand(argv[0])) return (await import("./cli/commands/on-terminal.ts")).runOnTerminal(argv);
@@ -116,7 +114,7 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   logger.info({ ...version, mode: config.mode, node: nodeName, node_js: process.version }, "starting");
   try {
     await proxy.start();
-    keepMemorySmall(logger);
+    releasePagesOfStart(logger);
     return await ended;
   } finally {
     if (watched) watched.close();
@@ -125,14 +123,10 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   }
 }
 
-function keepMemorySmall(logger: Logger): void {
+function releasePagesOfStart(logger: Logger): void {
   const release = (): Promise<unknown> =>
-    releaseProgramPages().catch((err) => {
-      clearInterval(regularly);
-      logger.warn({ err }, "pages of the program stay in memory");
-    });
+    releaseProgramPages().catch((err) => logger.debug({ err }, "pages of the start stay in memory"));
   setTimeout(release, RELEASE_AFTER_MS).unref();
-  const regularly = setInterval(release, RELEASE_PERIOD_MS).unref();
 }
 
 // All is closed by now, and output to files and pipes is written. What a library cannot let go of, such as a credential
