@@ -40,10 +40,8 @@ export function parseMeta(kind: Kind, object: unknown): ObjectMeta | Parsed<neve
   return { key, problems: problems.list() };
 }
 
-/**
- * Whether the object asks not to be proxied by us: `service-proxy-name` gives it to another proxy, `headless` marks
- * what belongs to a headless Service. Presence counts, whatever the value. API sources filter the same by selector.
- */
-export function isForOthers(labels: Json): boolean {
-  return "service.kubernetes.io/service-proxy-name" in labels || "service.kubernetes.io/headless" in labels;
-}
+/** Gives a Service to another proxy. Presence counts, whatever the value; API sources filter the same by selector. */
+export const OTHER_PROXY_LABEL = "service.kubernetes.io/service-proxy-name";
+
+/** Marks endpoints of a headless Service. The same holds for it. */
+export const HEADLESS_LABEL = "service.kubernetes.io/headless";

@@ -2,7 +2,7 @@
 import { canonicalIp, familyOf } from "../model/address.ts";
 import { type EndpointRecord, IP_FAMILIES, type IpFamily, type SliceRecord } from "../model/types.ts";
 import { isObject, type Json, listOf, objectOrEmpty } from "./json.ts";
-import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
+import { HEADLESS_LABEL, OTHER_PROXY_LABEL, type Parsed, parseMeta } from "./object-meta.ts";
 import { parseEndpointPort, parseTriggerTime } from "./parse-slice.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
 import { specialAddress } from "./special-address.ts";
@@ -15,8 +15,8 @@ import type { StringPool } from "./string-pool.ts";
 export function parseEndpoints(input: unknown, pool: StringPool): Parsed<readonly SliceRecord[]> {
   const meta = parseMeta("Endpoints", input);
   if (!("object" in meta)) return meta;
-  const { key, problems } = meta;
-  if (isForOthers(meta.labels)) return { key, problems: [] };
+  const { key, labels, problems } = meta;
+  if (HEADLESS_LABEL in labels || OTHER_PROXY_LABEL in labels) return { key, problems: [] };
   problems.serviceKey = key;
   const triggerTime = parseTriggerTime(meta.metadata);
   const record: SliceRecord[] = [];

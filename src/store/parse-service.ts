@@ -1,7 +1,7 @@
 /** From a Service as the API serves it to the record the proxy keeps. */
 import type { ServiceRecord } from "../model/types.ts";
 import { isInteger, type Json, listOf, objectOrEmpty } from "./json.ts";
-import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
+import { OTHER_PROXY_LABEL, type Parsed, parseMeta } from "./object-meta.ts";
 import { INVALID_FIELD, type ProblemList } from "./problem.ts";
 import { parseProxyProtocol } from "./proxy-protocol.ts";
 import { parseClusterIPs, parseExternalIPs, parseIngress, parseSourceRanges } from "./service-addresses.ts";
@@ -19,7 +19,7 @@ export function parseService(input: unknown): Parsed<ServiceRecord> {
   const { key, namespace, name, problems } = meta;
   problems.serviceKey = key;
   const spec = objectOrEmpty(meta.object.spec);
-  if (isForOthers(meta.labels) || spec.type === "ExternalName") return { key, problems: [] };
+  if (OTHER_PROXY_LABEL in meta.labels || spec.type === "ExternalName") return { key, problems: [] };
 
   const clusterIP = parseClusterIPs(spec, problems);
   if (!clusterIP) return { key, problems: problems.list() };

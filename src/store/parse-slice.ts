@@ -1,7 +1,7 @@
 /** From an EndpointSlice (discovery v1 or v1beta1) to the record the proxy keeps. */
 import type { EndpointRecord, IpFamily, SliceRecord } from "../model/types.ts";
 import { isDnsSubdomain, isObject, type Json, listOf, objectOrEmpty } from "./json.ts";
-import { isForOthers, type Parsed, parseMeta } from "./object-meta.ts";
+import { HEADLESS_LABEL, type Parsed, parseMeta } from "./object-meta.ts";
 import { parseEndpoint } from "./parse-endpoint.ts";
 import { checkPortName, checkPortNumber, parseProtocol } from "./parse-port.ts";
 import type { ProblemList } from "./problem.ts";
@@ -16,7 +16,7 @@ export function parseSlice(input: unknown, pool: StringPool): Parsed<SliceRecord
   const meta = parseMeta("EndpointSlice", input);
   if (!("object" in meta)) return meta;
   const { object, key, namespace, labels, problems } = meta;
-  if (isForOthers(labels)) return { key, problems: [] };
+  if (HEADLESS_LABEL in labels) return { key, problems: [] };
 
   const serviceName = labels[SERVICE_NAME_LABEL];
   if (!isDnsSubdomain(serviceName)) {

@@ -10,7 +10,8 @@ export interface ApiResource {
   readonly optional?: true;
 }
 
-// Services that name another proxy are not ours; controllers copy the label to slices and Endpoints.
+// Services that name another proxy are not ours. Controllers copy the label to slices and Endpoints, but whoever gives a
+// Service back may find it there still; so it counts only where upstream of the API's time looked at it too.
 const OTHER_PROXY = "!service.kubernetes.io/service-proxy-name";
 const HEADLESS = "!service.kubernetes.io/headless";
 
@@ -28,7 +29,7 @@ export const ENDPOINTS: readonly ApiResource[] = [
   {
     kind: "EndpointSlice",
     path: "/apis/discovery.k8s.io/v1/endpointslices",
-    selectors: { labelSelector: `${HEADLESS},${OTHER_PROXY}` },
+    selectors: { labelSelector: HEADLESS },
   },
   {
     kind: "EndpointSlice",

@@ -42,7 +42,7 @@ test("asks for what upstream asks for", async () => {
     "user-agent": "kube-proxy/test",
   });
   expect(query("endpointslices", "watch")?.query).toEqual({
-    labelSelector: "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name",
+    labelSelector: "!service.kubernetes.io/headless",
     watch: "true",
     allowWatchBookmarks: "true",
     resourceVersion: "1000",
@@ -72,6 +72,7 @@ test("leaves out other proxies' and headless objects, also when they become so",
   const foreign = { "service.kubernetes.io/service-proxy-name": "" };
   server.put(service("foreign", { labels: foreign }));
   server.put(service("headless", { clusterIP: "None" }));
+  // Of no use without its Service, and there when that becomes ours.
   server.put(slice("foreign-1", foreign));
   server.put(slice("headless-1", { "service.kubernetes.io/headless": "" }));
   server.put(service("web"));
@@ -79,7 +80,7 @@ test("leaves out other proxies' and headless objects, also when they become so",
   const { sink } = await startRig(server);
   await eventually(() => {
     expect(sink.keys("Service")).toEqual(["shop/web"]);
-    expect(sink.keys("EndpointSlice")).toEqual(["shop/web-1"]);
+    expect(sink.keys("EndpointSlice").sort()).toEqual(["shop/foreign-1", "shop/web-1"]);
     expect(server.watches).toHaveLength(3);
   });
   server.put(service("web", { labels: foreign }));

@@ -57,7 +57,6 @@ describe("not ours: no record and no problem", () => {
       "another proxy's, empty value",
       service({}, { labels: { "service.kubernetes.io/service-proxy-name": "" } }),
     ],
-    ["labelled headless", service({}, { labels: { "service.kubernetes.io/headless": "" } })],
     ["no spec", { metadata: { namespace: "ns", name: "web" } }],
   ])("%s", (_title, object) => {
     expect(parseService(object)).toEqual({ key: "ns/web", problems: [] });
