@@ -1,7 +1,5 @@
 /** One IP family of the running proxy: its backend, its loop, and the health-check servers of its Services. */
-import { existsSync } from "node:fs";
-import { type Backend, BackendError } from "./backends/backend.ts";
-import { createBackend } from "./backends/create.ts";
+import type { Backend } from "./backends/backend.ts";
 import type { ProxyConfig } from "./config/proxy-config.ts";
 import type { EventRecorder } from "./events/recorder.ts";
 import type { ProxyHealth } from "./health/proxy-health.ts";
@@ -10,7 +8,7 @@ import { deleteUdpFlows, listUdpFlows } from "./kernel/conntrack.ts";
 import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import type { Logger } from "./logging/logger.ts";
 import type { ProxyMetrics } from "./metrics/proxy-metrics.ts";
-import { IP_FAMILIES, type IpFamily, type ServiceKey, type ServicePort } from "./model/types.ts";
+import type { IpFamily, ServiceKey, ServicePort } from "./model/types.ts";
 import type { FamilyView } from "./status/proxy-view.ts";
 import type { Store } from "./store/store.ts";
 import { systemClock } from "./sync/clock.ts";
@@ -25,51 +23,11 @@ import { SyncReporter } from "./sync/sync-reporter.ts";
  */
 const SYNC_BURST = { iptables: 3, nftables: 10, ipvs: 10, userspace: 10 } as const;
 
-/** What all families share. */
-export interface FamilyContext {
+export interface FamilyOptions {
   readonly config: ProxyConfig;
   readonly nodeName: string;
   readonly facts: NodeFacts;
   readonly logger: Logger;
-}
-
-/** Which families can run here. */
-export interface ProbedFamilies {
-  readonly backends: readonly Backend[];
-  /** Why the others cannot. */
-  readonly failures: ReadonlyMap<IpFamily, string>;
-}
-
-/** Probes both families. Rejects when the primary one cannot run. */
-export async function probeFamilies(context: FamilyContext): Promise<ProbedFamilies> {
-  const { config, facts, logger } = context;
-  const working: Backend[] = [];
-  const failures = new Map<IpFamily, string>();
-  for (const family of IP_FAMILIES) {
-    const backend = newBackend(context, family);
-    try {
-      if (family === "IPv6" && !existsSync("/proc/net/if_inet6"))
-        throw new BackendError("NO_IPV6", "IPv6 is off in this kernel");
-      await backend.probe();
-      logger.info({ family, ...(await backend.describe()) }, "family served");
-      working.push(backend);
-    } catch (error) {
-      if (!(error instanceof BackendError)) throw error;
-      failures.set(family, error.message);
-      logger.warn({ family, reason: error.message }, "family not served");
-    }
-  }
-  const { primary } = facts.nodeIPs;
-  if (failures.has(primary)) throw new Error(`mode ${config.mode} cannot run: ${failures.get(primary)}`);
-  return { backends: working, failures };
-}
-
-function newBackend({ config, facts, logger }: FamilyContext, family: IpFamily): Backend {
-  const nodeFacts = () => facts.now(family);
-  return createBackend(config.mode, { config, family, logger, nodeFacts });
-}
-
-export interface FamilyOptions extends FamilyContext {
   readonly backend: Backend;
   readonly store: Store;
   readonly health: ProxyHealth;

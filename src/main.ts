@@ -1,19 +1,16 @@
 /** The program: reads the command line, does what it asks, and says how it ended. */
 import { readFileSync } from "node:fs";
-import { prepareHost } from "./backends/create.ts";
-import { removeLeftovers } from "./backends/leftovers.ts";
+import { type RemovalOptions, removeLeftovers } from "./backends/leftovers.ts";
 import { isCommand } from "./cli/commands/definitions.ts";
 import { type Invocation, parseCommandLine } from "./cli/parse-command-line.ts";
 import { encodeConfiguration } from "./config/encode.ts";
-import type { ProxyConfig } from "./config/proxy-config.ts";
 import { watchConfigFile } from "./config/watch-file.ts";
 import { replaceFile } from "./config/write-file.ts";
-import { loadConntrack } from "./kernel/conntrack.ts";
-import { applyConntrackSysctls, conntrackSysctls } from "./kernel/conntrack-sysctls.ts";
-import { machineCpuCount } from "./kernel/cpu-count.ts";
+import { ProxyHealth } from "./health/proxy-health.ts";
 import { releaseProgramPages } from "./kernel/own-memory.ts";
 import { setOomScoreAdj } from "./kernel/process.ts";
 import { createLogger, type Logger } from "./logging/logger.ts";
+import type { KubeProxy } from "./proxy.ts";
 import { systemClock } from "./sync/clock.ts";
 import { nodeNameOf } from "./sync/node-identity.ts";
 import type { ServiceState } from "./systemd/notice.ts";
@@ -23,6 +20,13 @@ import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts"
 
 /** By then most proxies have programmed everything, which takes more of the program than all that follows. */
 const RELEASE_AFTER_MS = 5_000;
+
+/** What is told to systemd while there is no proxy yet. */
+const BEFORE_START: ServiceState = {
+  waitingFor: "the kernel to be looked at",
+  services: 0,
+  health: new ProxyHealth({ timeoutMs: 0 }).report(),
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   if (isCommand(argv[0])) return (await import("./cli/commands/on-terminal.ts")).runOnTerminal(argv);
@@ -36,10 +40,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const logger = createLogger(config.logging);
   for (const warning of warnings) logger.warn(warning);
   try {
-    if (action === "cleanup") return (await removeLeftovers(undefined, logger)) === 0 ? 0 : 1;
+    if (action === "cleanup") return await cleanUp(command, logger);
     if (action === "write-config") return writeConfiguration(command, logger);
     if (action === "run") return await runUntilStopped(command, logger);
-    prepare(config, logger);
+    await initOnly(command, logger);
     return 0;
   } catch (error) {
     logger.fatal({ err: error }, "cannot start");
@@ -58,25 +62,25 @@ function writeConfiguration({ configuration, writeTo = "" }: Invocation, logger:
   return 0;
 }
 
-function prepare(config: ProxyConfig, logger: Logger): void {
-  prepareKernel(config, logger);
-  prepareHost(config, logger);
+/** Removes the rules of every mode; returns the exit code. */
+async function cleanUp(removal: RemovalOptions, logger: Logger): Promise<0 | 1> {
+  const failures = await removeLeftovers(undefined, logger, removal);
+  if (failures === 0) return 0;
+  logger.error({ failures }, "encountered an error while tearing down rules");
+  return 1;
 }
 
-/** Kernel settings of connection tracking. One that cannot be set is no reason to leave the node without a proxy. */
-function prepareKernel(config: ProxyConfig, logger: Logger): void {
-  try {
-    loadConntrack();
-  } catch (error) {
-    logger.warn({ err: error }, "the kernel has no connection tracking, or does not let us ask");
-  }
-  for (const error of applyConntrackSysctls(conntrackSysctls(config.conntrack, machineCpuCount()))) {
-    logger.warn({ err: error, setting: error.setting }, "kernel setting not changed");
-  }
+/** Does what needs full root, and nothing that a start would not do anew. */
+async function initOnly(invocation: Invocation, logger: Logger): Promise<void> {
+  const { chooseMode } = await import("./choose-mode.ts");
+  const { prepare } = await import("./prepare.ts");
+  const { config } = await chooseMode(invocation, invocation.fallback, logger);
+  prepare(config, logger);
+  await removeLeftovers(config.mode, logger);
 }
 
 async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<number> {
-  const { config, configuration, flags, configPath } = invocation;
+  const { config, fallback, flags, configPath } = invocation;
   const supervision = takeSupervision(process.env, process.pid);
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
   let lastWords = "cannot start";
@@ -88,18 +92,8 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   const nodeName = nodeNameOf(config);
   const notProtected = setOomScoreAdj(config.oomScoreAdj);
   if (notProtected !== undefined) logger.warn(notProtected);
-  // Not for commands and actions, which end sooner without it.
-  const { KubeProxy } = await import("./proxy.ts");
-  const proxy = new KubeProxy({
-    config,
-    configuration,
-    flags,
-    nodeName,
-    logger,
-    prepareHost: () => prepare(config, logger),
-    onFatal: fatal,
-  });
-  const state = (): ServiceState => proxy.state;
+  let proxy: KubeProxy | undefined;
+  const state = (): ServiceState => proxy?.state ?? BEFORE_START;
   const manager = supervision && new ServiceManager({ supervision, state, clock: systemClock, logger });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
@@ -113,13 +107,20 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   const version = { kubernetes: KUBERNETES_VERSION, program: PROGRAM_NAME, version: PROGRAM_VERSION };
   logger.info({ ...version, mode: config.mode, node: nodeName, node_js: process.version }, "starting");
   try {
+    // Not before: commands and other actions end sooner without them.
+    const { chooseMode } = await import("./choose-mode.ts");
+    const { prepare } = await import("./prepare.ts");
+    const { KubeProxy } = await import("./proxy.ts");
+    const mode = await chooseMode(invocation, fallback, logger);
+    const refusedSettings = prepare(mode.config, logger);
+    proxy = new KubeProxy({ mode, flags, nodeName, refusedSettings, logger, onFatal: fatal });
     await proxy.start();
     releasePagesOfStart(logger);
     return await ended;
   } finally {
     if (watched) watched.close();
     manager?.stop(lastWords);
-    await proxy.stop();
+    await proxy?.stop();
   }
 }
 

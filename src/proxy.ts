@@ -1,21 +1,23 @@
 /** The running proxy: composes source, store, loops, backends and servers, and takes them down again. */
 import { removeLeftovers } from "./backends/leftovers.ts";
+import type { ChosenMode } from "./choose-mode.ts";
 import { configzOf } from "./config/configz.ts";
-import type { ProxyConfig } from "./config/proxy-config.ts";
-import type { KubeProxyConfiguration } from "./config/schema.ts";
+import type { ListenAddress, ProxyConfig } from "./config/proxy-config.ts";
 import { createDebugPages } from "./debug/debug-pages.ts";
 import { ApiEventRecorder } from "./events/api-recorder.ts";
 import { LogEventRecorder } from "./events/log-recorder.ts";
-import type { EventRecorder } from "./events/recorder.ts";
-import { Family, type FamilyContext, probeFamilies } from "./family.ts";
+import type { EventRecorder, ProxyEvent } from "./events/recorder.ts";
+import { Family } from "./family.ts";
 import { createHealthzServer } from "./health/healthz-server.ts";
 import { ProxyHealth } from "./health/proxy-health.ts";
 import type { RetryingServer } from "./http/retrying-server.ts";
 import { readNfacctCounters } from "./kernel/nfacct.ts";
+import { isReadOnlySysfs, type SysctlError } from "./kernel/sysctl.ts";
 import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import { type Logger, moduleLogger } from "./logging/logger.ts";
 import { createMetricsServer } from "./metrics/metrics-server.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
+import { joinHostPort } from "./model/address.ts";
 import type { IpFamily } from "./model/types.ts";
 import type { ProxyView } from "./status/proxy-view.ts";
 import { StatusServer } from "./status/status-server.ts";
@@ -24,8 +26,10 @@ import type { Problem } from "./store/problem.ts";
 import { Store, type StoreChange } from "./store/store.ts";
 import { AddressWatch } from "./sync/address-watch.ts";
 import { systemClock } from "./sync/clock.ts";
-import { NodeFacts } from "./sync/node-facts.ts";
+import { judgeFamilies } from "./sync/judge-families.ts";
+import type { NodeFacts } from "./sync/node-facts.ts";
 import { NodeWatch } from "./sync/node-watch.ts";
+import { type StartCondition, StartGate } from "./sync/start-gate.ts";
 import type { ServiceState } from "./systemd/notice.ts";
 import { PROGRAM_NAME, PROGRAM_VERSION } from "./version.ts";
 import { ApiClient } from "./watch/api-client.ts";
@@ -34,22 +38,39 @@ import { ManifestSource } from "./watch/manifest-source.ts";
 import type { Kind, Source, SourceSink } from "./watch/source.ts";
 
 export interface ProxyOptions {
-  readonly config: ProxyConfig;
-  /** What `config` comes from, for those who ask the metrics server. */
-  readonly configuration: KubeProxyConfiguration;
-  /** The text of every flag, for the same. */
+  readonly mode: ChosenMode;
+  /** The text of every flag, for those who ask the metrics server. */
   readonly flags: ReadonlyMap<string, string>;
   readonly nodeName: string;
+  /** Kernel settings that could not be written. */
+  readonly refusedSettings: readonly SysctlError[];
   readonly logger: Logger;
-  /** Sets what the host needs, once it is known that the mode can run on it. Throws when the mode cannot work without. */
-  readonly prepareHost: () => void;
   /** The proxy cannot go on and should be started anew: its node changed under it. */
   readonly onFatal: (reason: string) => void;
 }
 
-/** Kinds that must have been listed before anything is programmed; a source has slices or Endpoints. */
-const SERVICES: readonly Kind[] = ["Service"];
-const ENDPOINTS: readonly Kind[] = ["EndpointSlice", "Endpoints"];
+/** What start waits for of each kind; a source has slices or Endpoints. */
+const CONDITIONS: Readonly<Record<Kind, Exclude<StartCondition, "leftovers"> | undefined>> = {
+  Service: "services",
+  EndpointSlice: "endpoints",
+  Endpoints: "endpoints",
+  Node: "node",
+  ServiceCIDR: undefined,
+};
+
+const LISTS = {
+  services: "the first list of Services",
+  endpoints: "the first list of endpoints",
+};
+
+type NodeEvent = Pick<ProxyEvent, "type" | "reason" | "note">;
+
+const READ_ONLY_SYSFS: NodeEvent = {
+  type: "Warning",
+  // The only one in lower case, as upstream's.
+  reason: "readOnlySysFS",
+  note: "/sys is read-only: the hash table of connection tracking keeps its size, which may be too small",
+};
 
 export class KubeProxy {
   readonly #options: ProxyOptions;
@@ -58,7 +79,7 @@ export class KubeProxy {
   readonly #health: ProxyHealth;
   readonly #families = new Map<IpFamily, Family>();
   readonly #servers: RetryingServer[] = [];
-  readonly #synced = new Set<Kind>();
+  readonly #gate: StartGate;
   readonly #store: Store;
   readonly #facts: NodeFacts;
   readonly #nodeWatch: NodeWatch | undefined;
@@ -68,16 +89,31 @@ export class KubeProxy {
   #source: Source | undefined;
   #events: EventRecorder | undefined;
   #statusServer: StatusServer | undefined;
-  #waitingFor: string | undefined;
+  #nodeMissing: string | undefined;
   #removing: Promise<void> | undefined;
-  #leftoversGone = false;
 
   constructor(options: ProxyOptions) {
-    const { config, nodeName, logger } = options;
+    const { mode, nodeName, logger } = options;
+    const { config, facts } = mode;
     this.#options = options;
     this.#config = config;
+    this.#facts = facts;
     this.#logger = moduleLogger(logger, "proxy");
-    this.#health = new ProxyHealth({ timeoutMs: 2 * config.syncPeriodMs });
+    // Manifests describe no Node; there is nothing to wait for.
+    const hasNode = config.manifests === "";
+    this.#gate = new StartGate(
+      new Map([
+        ["services", LISTS.services],
+        ["endpoints", LISTS.endpoints],
+        ...(hasNode ? [["node", `Node ${nodeName}`] as const] : []),
+        ["leftovers", "the removal of what other modes left"],
+      ]),
+      { onOpen: () => this.#startLoops(), onChange: () => this.#removeLeftovers() },
+    );
+    this.#health = new ProxyHealth({
+      timeoutMs: 2 * config.syncPeriodMs,
+      waitingFor: () => this.#gate.waitingFor,
+    });
     this.#store = new Store({
       nodeName,
       onChange: (change) => this.#dispatch(change),
@@ -85,62 +121,51 @@ export class KubeProxy {
       onNode: (node, previous) => this.#nodeChanged(node, previous),
       onServiceCIDRs: (families) => this.#serviceCIDRsChanged(families),
     });
-    this.#facts = new NodeFacts(config, this.#store);
-    // Manifests describe no Node; there is nothing to wait for.
-    if (config.manifests === "") {
+    facts.follow(this.#store);
+    if (hasNode) {
       this.#nodeWatch = new NodeWatch({
         config,
         clock: systemClock,
-        onReady: () => this.#startLoops(),
+        onReady: () => this.#nodeReady(),
         onFatal: options.onFatal,
+        onLack: (lacks) =>
+          logger.error({ node: nodeName, lacks }, "the Node lacks what it had; what was known before counts"),
       });
     }
   }
 
   /** Brings everything up; resolves when the source is running. Rejects with a message for the operator. */
   async start(): Promise<void> {
-    const { config, nodeName, logger, prepareHost } = this.#options;
-    const context: FamilyContext = { config, nodeName, facts: this.#facts, logger };
-    this.#facts.take(await listNodeAddresses());
-    const { backends, failures } = await probeFamilies(context);
-    prepareHost();
+    const { mode, nodeName, refusedSettings, logger } = this.#options;
+    const { config, facts, backends } = mode;
+    if (this.#nodeWatch === undefined) {
+      const incorrect = this.#judge();
+      if (incorrect !== undefined) throw new Error(incorrect);
+    }
     this.#metrics = new ProxyMetrics({
-      mode: this.#config.mode,
+      mode: config.mode,
       families: backends.map(({ family }) => family),
-      featureGates: this.#config.featureGates,
+      featureGates: config.featureGates,
       readKernelCounters: readNfacctCounters,
       serviceConnections: { limit: config.serviceMetricsLimit, backends, logger },
+      startConditions: () => this.#gate.missing,
     });
-    const client = this.#config.manifests === "" ? await this.#connect() : undefined;
+    const client = config.manifests === "" ? await this.#connect() : undefined;
     this.#client = client;
-    this.#events = client
-      ? new ApiEventRecorder({ client, nodeName, logger: this.#logger })
-      : new LogEventRecorder(this.#logger);
+    this.#events = client ? new ApiEventRecorder({ client, nodeName, logger }) : new LogEventRecorder(logger);
+    if (refusedSettings.some(isReadOnlySysfs)) this.#tellOfNode(READ_ONLY_SYSFS);
+    const context = { config, nodeName, facts, logger };
     const shared = { store: this.#store, health: this.#health, metrics: this.#metrics, events: this.#events };
     for (const backend of backends)
       this.#families.set(backend.family, new Family({ ...context, ...shared, backend }));
     await this.#listen(this.#metrics);
-    await this.#listenForCommands(failures);
+    await this.#listenForCommands(mode.failures);
     this.#source = client
-      ? new ApiSource({ client, nodeName, serviceCIDRs: this.#usesServiceCIDRs, logger: this.#logger })
-      : new ManifestSource({ dir: this.#config.manifests, logger: this.#logger });
-    this.#nodeWatch?.start();
+      ? new ApiSource({ client, nodeName, serviceCIDRs: this.#usesServiceCIDRs, logger })
+      : new ManifestSource({ dir: config.manifests, logger });
     if (this.#dependsOnAddresses) this.#watchAddresses();
     await this.#source.start(this.#sink());
-    // Not before all else works: the rules of another mode are better than none. Failures are logged; what stayed is no
-    // reason to leave the node without a proxy. It takes a moment, in which the source can list.
-    this.#removing = removeLeftovers(config.mode, logger).then(() => {
-      this.#leftoversGone = true;
-      this.#startLoops();
-    });
-    const regarding = { kind: "Node", name: nodeName, uid: nodeName };
-    this.#events.record({
-      regarding,
-      type: "Normal",
-      reason: "Starting",
-      action: "StartKubeProxy",
-      note: "",
-    });
+    this.#tellOfNode({ type: "Normal", reason: "Starting", note: "" });
   }
 
   /** Ends all work and frees every port; the rules stay in the kernel, so traffic goes on. */
@@ -166,12 +191,8 @@ export class KubeProxy {
   }
 
   #waitsFor(): string | undefined {
-    if (this.#source === undefined) return "the kernel to be looked at";
-    const unlisted = this.#unlisted();
-    if (unlisted !== undefined) return `the first list of ${unlisted}`;
-    const missing = this.#nodeWatch?.missing;
-    if (missing !== undefined) return `Node ${this.#options.nodeName}: ${missing}`;
-    if (!this.#leftoversGone) return "the removal of what other modes left";
+    const [first] = this.#gate.waitingFor;
+    if (first !== undefined) return first;
     const { families } = this.#health.report();
     const rest = [...this.#families.keys()].filter((family) => families[family] === undefined);
     return rest.length === 0 ? undefined : `the first sync of ${rest.join(" and ")}`;
@@ -217,19 +238,44 @@ export class KubeProxy {
     const logger = this.#logger;
     if (healthz) {
       const onAnswer = metrics.healthzAnswered.bind(metrics);
-      this.#servers.push(
-        createHealthzServer({ health: this.#health, listen: healthz, hardFail, logger, onAnswer }),
-      );
+      const server = createHealthzServer({
+        health: this.#health,
+        listen: healthz,
+        hardFail,
+        logger,
+        onAnswer,
+      });
+      await this.#startServer(server, healthz, { reason: "FailedToStartProxierHealthcheck" });
     }
     if (metricsAddress) {
-      const configz = configzOf(this.#options.configuration, this.#config);
-      const pages = createDebugPages(this.#options);
-      const { mode } = this.#config;
-      this.#servers.push(
-        createMetricsServer({ metrics, mode, configz, pages, listen: metricsAddress, hardFail, logger }),
-      );
+      const { mode, flags } = this.#options;
+      const server = createMetricsServer({
+        metrics,
+        mode: mode.config.mode,
+        configz: configzOf(mode.configuration, mode.config),
+        pages: createDebugPages({ ...mode, flags, logger: this.#options.logger }),
+        listen: metricsAddress,
+        hardFail,
+        logger,
+      });
+      await this.#startServer(server, metricsAddress, { reason: "FailedToStartMetricServer" });
     }
-    for (const server of this.#servers) await server.start();
+  }
+
+  /** Rejects only where a server that cannot listen is to end the start. */
+  async #startServer(
+    server: RetryingServer,
+    { host, port }: ListenAddress,
+    failure: Pick<ProxyEvent, "reason">,
+  ): Promise<void> {
+    this.#servers.push(server);
+    try {
+      await server.start();
+    } catch (error) {
+      const note = `${joinHostPort(host, port)}: ${(error as Error).message}`;
+      this.#tellOfNode({ type: "Warning", ...failure, note });
+      throw error;
+    }
   }
 
   async #listenForCommands(notServed: ReadonlyMap<IpFamily, string>): Promise<void> {
@@ -255,26 +301,32 @@ export class KubeProxy {
       delete: (kind, key) => this.#store.delete(kind, key),
       retain: (kind, keys) => this.#store.retain(kind, keys),
       synced: (kind) => {
-        this.#synced.add(kind);
         this.#logger.debug({ kind }, "first complete list");
-        if (kind === "Node") this.#tellWaiting();
-        this.#startLoops();
+        if (kind === "Node") this.#nodeListed();
+        const condition = CONDITIONS[kind];
+        if (condition !== undefined && condition !== "node") this.#gate.meet(condition);
+      },
+      unavailable: (kind, why) => {
+        const condition = CONDITIONS[kind];
+        if (condition === undefined) return;
+        const what = condition === "node" ? `Node ${this.#options.nodeName}` : LISTS[condition];
+        this.#gate.explain(condition, `${what} (${why})`);
       },
     };
   }
 
-  /** Programs nothing before everything it would need has been listed once, and while another mode's rules are there. */
-  #startLoops(): void {
-    if (!this.#leftoversGone || this.#unlisted() !== undefined) return;
-    if (this.#nodeWatch !== undefined && !this.#nodeWatch.isReady) return;
-    for (const { loop } of this.#families.values()) loop.start();
+  /** Not before all else is there: while a start waits, the rules of another mode are better than none. */
+  #removeLeftovers(): void {
+    if (this.#removing !== undefined || !this.#gate.waitsOnlyFor("leftovers")) return;
+    // Failures are logged; what stayed is no reason to leave the node without a proxy.
+    this.#removing = removeLeftovers(this.#config.mode, this.#logger).then(() =>
+      this.#gate.meet("leftovers"),
+    );
   }
 
-  /** What has to be listed before anything is programmed and has not been; undefined when all has. */
-  #unlisted(): string | undefined {
-    const listed = (kinds: readonly Kind[]): boolean => kinds.some((kind) => this.#synced.has(kind));
-    if (!listed(SERVICES)) return "Services";
-    return listed(ENDPOINTS) ? undefined : "endpoints";
+  /** Nothing is programmed before everything it would need has been listed once, and while another mode's rules are there. */
+  #startLoops(): void {
+    for (const { loop } of this.#families.values()) loop.start();
   }
 
   #dispatch({ serviceKey, families, ...change }: StoreChange): void {
@@ -301,11 +353,41 @@ export class KubeProxy {
 
   #nodeChanged(node: NodeRecord | undefined, previous: NodeRecord | undefined): void {
     this.#health.setNodeEligible(node?.eligible ?? false);
+    if (node !== undefined) this.#facts.see(node);
     this.#nodeWatch?.changed(node);
     this.#tellWaiting();
     if (previous !== undefined && node !== undefined && node.zone !== previous.zone) {
       this.#requestFullPasses("the node's zone changed", this.#families.keys());
     }
+  }
+
+  #nodeListed(): void {
+    this.#nodeWatch?.listed();
+    this.#tellWaiting();
+  }
+
+  /** The Node has come: only now is it known which family is the primary one. */
+  #nodeReady(): void {
+    const incorrect = this.#judge();
+    if (incorrect === undefined) this.#gate.meet("node");
+    else this.#options.onFatal(incorrect);
+  }
+
+  /** Warns of what does not fit together; returns what the proxy cannot work with. */
+  #judge(): string | undefined {
+    const { config, facts, failures } = this.#options.mode;
+    const { primary } = facts.nodeIPs;
+    const { fatal, warnings } = judgeFamilies({ config, primary, failures, podCIDRs: facts.podCIDRs });
+    for (const warning of warnings) this.#logger.warn({ reason: warning }, "a setting may be incorrect");
+    return fatal && `the configuration is incorrect: ${fatal}`;
+  }
+
+  /** An event about the Node this proxy runs on. */
+  #tellOfNode(event: NodeEvent): void {
+    const { nodeName } = this.#options;
+    // As upstream: the UID is the name, since nobody has seen the Node yet.
+    const regarding = { kind: "Node", name: nodeName, uid: nodeName };
+    this.#events?.record({ regarding, action: "StartKubeProxy", ...event });
   }
 
   /** Only nftables mode has rules for cluster IPs that nobody uses. */
@@ -322,13 +404,14 @@ export class KubeProxy {
     for (const family of families) this.#families.get(family)?.loop.requestFullPass(reason);
   }
 
-  /** One line for each thing that start waits for: an operator would see only silence. */
+  /** One line for each thing of the Node that start waits for: an operator would see only silence. */
   #tellWaiting(): void {
     const missing = this.#nodeWatch?.missing;
-    if (missing === this.#waitingFor) return;
-    this.#waitingFor = missing;
+    if (missing === this.#nodeMissing) return;
+    this.#nodeMissing = missing;
     if (missing === undefined) return;
     const node = this.#options.nodeName;
+    this.#gate.explain("node", `Node ${node}: ${missing}`);
     this.#logger.warn({ node, found: missing }, "waiting for the Node; nothing is programmed before");
   }
 }

@@ -18,6 +18,8 @@ import { removeSetsAndRouting, USERSPACE_CHAINS, USERSPACE_TELLTALE } from "./us
 /** Removes some of a mode's objects of one family, whoever made them; returns whether there were any. */
 type Remover = (family: IpFamily) => boolean | Promise<boolean>;
 
+type ModeRemover = readonly [ProxyMode, Remover];
+
 /** The table that nftables mode, ours or upstream's, keeps in each family. */
 export const NFTABLES_TABLE = "kube-proxy";
 
@@ -37,25 +39,46 @@ const CHAINS: readonly ChainMode[] = [
 /** Chains that tell that a mode has, or had, rules in iptables. */
 export const TELLTALES: readonly Pick<ChainMode, "mode" | "telltale">[] = CHAINS;
 
-/** What else the modes have, and must be removed before, or after, rules that refer to it. */
-const BEFORE_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
-  ["nftables", (family) => deleteTable(family, NFTABLES_TABLE)],
-  ["ipvs", removeServers],
-];
-const AFTER_CHAINS: readonly (readonly [ProxyMode, Remover])[] = [
-  ["ipvs", (family) => removeSets(ipvsSetTable(family))],
-  ["userspace", removeSetsAndRouting],
-];
+export interface RemovalOptions {
+  /** Leave the virtual servers of ipvs mode, their addresses, and the set that tells whose they are. Default: all goes. */
+  readonly keepVirtualServers?: boolean;
+}
+
+/** What else the modes have, and must be removed before rules that refer to it. */
+function beforeChains({ keepVirtualServers }: RemovalOptions): readonly ModeRemover[] {
+  return [
+    ["nftables", (family) => deleteTable(family, NFTABLES_TABLE)],
+    ...(keepVirtualServers ? [] : [["ipvs", removeServers] as const]),
+  ];
+}
+
+/** What must be removed after them. */
+function afterChains({ keepVirtualServers }: RemovalOptions): readonly ModeRemover[] {
+  const removeIpvsSets = (family: IpFamily): boolean => {
+    const sets = new Map(ipvsSetTable(family));
+    if (keepVirtualServers) sets.delete("servers");
+    return removeSets(sets);
+  };
+  return [
+    ["ipvs", removeIpvsSets],
+    ["userspace", removeSetsAndRouting],
+  ];
+}
 
 /**
  * Removes the objects of every mode except one, in both families: they would answer before that mode's own do. What is
  * missing is no error. Does not reject: failures are logged, and the number of them is returned.
  */
-export async function removeLeftovers(kept: ProxyMode | undefined, logger: Logger): Promise<number> {
+export async function removeLeftovers(
+  kept: ProxyMode | undefined,
+  logger: Logger,
+  options: RemovalOptions = {},
+): Promise<number> {
+  const removers = [...beforeChains(options), ...chainRemovers(kept), ...afterChains(options)];
   let failures = 0;
   const removeFrom = async (family: IpFamily): Promise<void> => {
     const removed = new Set<ProxyMode>();
-    for (const [mode, remover] of [...BEFORE_CHAINS, ...chainRemovers(kept), ...AFTER_CHAINS]) {
+    for (const [mode, remover] of removers) {
       if (mode === kept) continue;
       try {
         if (await remover(family)) removed.add(mode);
@@ -70,7 +93,7 @@ export async function removeLeftovers(kept: ProxyMode | undefined, logger: Logge
   return failures;
 }
 
-function chainRemovers(kept: ProxyMode | undefined): (readonly [ProxyMode, Remover])[] {
+function chainRemovers(kept: ProxyMode | undefined): readonly ModeRemover[] {
   return chainRemovals(kept).map(
     ({ mode, find, telltale }) => [mode, (family) => removeFromAllVariants(family, find, telltale)] as const,
   );

@@ -14,6 +14,7 @@ export interface CommandSettings {
   writeConfigTo: string;
   cleanup: boolean;
   cleanupIptables: boolean;
+  cleanupIpvs: boolean;
   initOnly: boolean;
   version: VersionRequest;
   healthzPort: number;
@@ -61,6 +62,7 @@ export function newDraft(): Draft {
       writeConfigTo: "",
       cleanup: false,
       cleanupIptables: false,
+      cleanupIpvs: true,
       initOnly: false,
       version: "no",
       healthzPort: HEALTHZ_PORT,

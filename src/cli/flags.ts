@@ -26,6 +26,9 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
       ),
       own("cleanup", type.bool, "cleanup", "remove every rule this program or upstream made, and exit"),
       own("cleanup-iptables", type.bool, "cleanupIptables", "old name of --cleanup", { hidden: true }),
+      own("cleanup-ipvs", type.bool, "cleanupIpvs", "false: --cleanup leaves virtual servers as they are", {
+        hidden: true,
+      }),
       own("init-only", type.bool, "initOnly", "do what needs root (kernel settings), and exit"),
       own(
         "write-config-to",
@@ -366,7 +369,6 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
   {
     title: "Flags of earlier releases:",
     flags: [
-      retired("cleanup-ipvs", type.bool, true, "flush the IPVS table with --cleanup"),
       own(
         "conntrack-max",
         type.count,

@@ -6,7 +6,7 @@ import { lostInFile } from "../config/encode.ts";
 import { unknownGates } from "../config/feature-gates.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Action, ProxyConfig } from "../config/proxy-config.ts";
-import { resolveConfig } from "../config/resolve.ts";
+import { type Overrides, resolveConfig } from "../config/resolve.ts";
 import type { KubeProxyConfiguration } from "../config/schema.ts";
 import { validateConfiguration } from "../config/validate.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
@@ -17,11 +17,19 @@ import { warnAboutFlags } from "./flag-warnings.ts";
 import { FLAGS } from "./flags.ts";
 import { parseArguments } from "./program.ts";
 
-export interface Invocation {
-  readonly action: Action;
+/** What to run, in both of its forms. */
+export interface Candidate {
   readonly config: ProxyConfig;
   /** What `config` comes from: the file or the flags, with every default. */
   readonly configuration: KubeProxyConfiguration;
+}
+
+export interface Invocation extends Candidate {
+  readonly action: Action;
+  /** Where no mode was given: what to run on a host on which the default one cannot. */
+  readonly fallback?: Candidate;
+  /** Clean up, but leave the virtual servers of IPVS. */
+  readonly keepVirtualServers?: true;
   /** The text of every flag, given or default. */
   readonly flags: ReadonlyMap<string, string>;
   /** Things the operator should know; none of them keeps the program from running. */
@@ -78,6 +86,7 @@ function interpret(given: GivenFlags, io: { readFile(path: string): string }): I
   }
   warnings.push(...warnAboutFlags(given, configPath !== ""));
 
+  const fallback = proxy.mode === "" ? fallbackFor(proxy, command) : undefined;
   completePlatform(proxy);
   check(proxy, configPath);
   const lost = command.writeConfigTo === "" ? [] : lostInFile(proxy);
@@ -88,7 +97,9 @@ function interpret(given: GivenFlags, io: { readFile(path: string): string }): I
     action: actionOf(command),
     config: resolveConfig(proxy, command),
     configuration: proxy,
+    ...(fallback && { fallback }),
     flags: flagTexts(given),
+    ...(!command.cleanupIpvs && { keepVirtualServers: true }),
     warnings,
     ...(configPath !== "" && { configPath }),
     ...(command.writeConfigTo !== "" && { writeTo: command.writeConfigTo }),
@@ -100,6 +111,14 @@ function actionOf(command: CommandSettings): Action {
   if (command.writeConfigTo !== "") return "write-config";
   if (command.cleanup || command.cleanupIptables) return "cleanup";
   return command.initOnly ? "init-only" : "run";
+}
+
+/** Needs no program on the host. Nothing, where the configuration could not be used in this mode. */
+function fallbackFor(proxy: KubeProxyConfiguration, overrides: Overrides): Candidate | undefined {
+  const configuration: KubeProxyConfiguration = { ...structuredClone(proxy), mode: "nftables" };
+  completePlatform(configuration);
+  if (validateConfiguration(configuration).length > 0) return undefined;
+  return { config: resolveConfig(configuration, overrides), configuration };
 }
 
 function loadFile(

@@ -54,6 +54,8 @@ export function renderHealth(path: HealthPath, report: HealthReport): { code: 20
     ...(ofNode && { nodeEligible: report.nodeEligible }),
     healthy: report.healthy,
     ...(Object.keys(status).length > 0 && { status }),
+    // Ours, and only during a start that takes long: upstream does not listen then.
+    ...(report.waitingFor.length > 0 && { waitingFor: report.waitingFor }),
   });
   return { code, body };
 }

@@ -4,6 +4,8 @@ import { IP_FAMILIES, type IpFamily } from "../model/types.ts";
 export interface ProxyHealthOptions {
   /** Milliseconds that a change may wait before its family counts as unhealthy: twice the sync period. */
   readonly timeoutMs: number;
+  /** What start still waits for, for people. Default: nothing. */
+  readonly waitingFor?: () => readonly string[];
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -22,6 +24,8 @@ export interface HealthReport {
   readonly lastUpdatedMs: number | undefined;
   /** Only families that have synced. */
   readonly families: Readonly<Partial<Record<IpFamily, FamilyHealth>>>;
+  /** Why nothing is programmed yet; empty once the start is over. */
+  readonly waitingFor: readonly string[];
 }
 
 /**
@@ -30,6 +34,7 @@ export interface HealthReport {
  */
 export class ProxyHealth {
   readonly #timeoutMs: number;
+  readonly #waitingFor: () => readonly string[];
   readonly #now: () => number;
   readonly #oldestPendingMs = new Map<IpFamily, number>();
   readonly #lastUpdatedMs = new Map<IpFamily, number>();
@@ -37,6 +42,7 @@ export class ProxyHealth {
 
   constructor(options: ProxyHealthOptions) {
     this.#timeoutMs = options.timeoutMs;
+    this.#waitingFor = options.waitingFor ?? (() => []);
     this.#now = options.now ?? Date.now;
   }
 
@@ -72,6 +78,7 @@ export class ProxyHealth {
       healthy &&= status.healthy;
       lastUpdatedMs = Math.max(lastUpdatedMs ?? 0, updatedMs);
     }
-    return { healthy, nodeEligible: this.#nodeEligible, currentMs, lastUpdatedMs, families };
+    const waitingFor = this.#waitingFor();
+    return { healthy, nodeEligible: this.#nodeEligible, currentMs, lastUpdatedMs, families, waitingFor };
   }
 }

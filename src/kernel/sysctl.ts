@@ -17,6 +17,11 @@ export class SysctlError extends Error {
   }
 }
 
+/** Whether a setting could not be written because /sys is mounted read-only, as container runtimes like to do. */
+export function isReadOnlySysfs({ code, setting }: SysctlError): boolean {
+  return code === "EROFS" && setting.startsWith("/sys/");
+}
+
 /** A sysctl by its name with slashes (`net/ipv4/ip_forward`), any other file by its absolute path. */
 function pathOf(setting: string): string {
   return setting.startsWith("/") ? setting : `/proc/sys/${setting}`;

@@ -6,6 +6,7 @@ import { PHASE_BUCKETS, SYNC_BUCKETS } from "./buckets.ts";
 import { counter, gauge, histogram } from "./registry.ts";
 
 export interface OwnMetrics {
+  readonly startMissing: Gauge<"condition">;
   readonly refusedServices: Gauge<"ip_family">;
   readonly isolatingSyncs: Counter<"ip_family">;
   readonly driftRepairs: Counter<"ip_family">;
@@ -23,6 +24,12 @@ export function registerOwnMetrics(registry: Registry, families: readonly IpFami
   ]);
   info.set({ version: PROGRAM_VERSION, node_version: process.version }, 1);
   const metrics: OwnMetrics = {
+    startMissing: gauge(
+      registry,
+      "kpts_start_missing",
+      "1 while a condition of start is not met and nothing is programmed for it; then 0",
+      ["condition"],
+    ),
     refusedServices: gauge(registry, "kpts_refused_services", "Services that the kernel would not take", [
       "ip_family",
     ]),

@@ -31,6 +31,8 @@ export interface ProxyMetricsOptions {
   readonly readKernelCounters?: KernelCounterReader;
   /** Counts connections per service port, and traffic, where a backend does; without it these metrics are not registered. */
   readonly serviceConnections?: ServiceConnectionOptions;
+  /** What has to be there before anything is programmed, and whether it is missing. */
+  readonly startConditions?: () => readonly (readonly [condition: string, missing: boolean])[];
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -67,6 +69,7 @@ export class ProxyMetrics {
   readonly #now: () => number;
   readonly #startedMs: number;
   readonly #mode: ProxyMode;
+  readonly #startConditions: ProxyMetricsOptions["startConditions"];
   readonly #upstream: KubeproxyMetrics;
   readonly #own: OwnMetrics;
   readonly #api: ApiClientMetrics;
@@ -78,6 +81,7 @@ export class ProxyMetrics {
 
   constructor(options: ProxyMetricsOptions) {
     const { mode, families, readKernelCounters, serviceConnections } = options;
+    this.#startConditions = options.startConditions;
     this.#mode = mode;
     this.#now = options.now ?? Date.now;
     this.#startedMs = this.#now();
@@ -98,6 +102,8 @@ export class ProxyMetrics {
 
   /** All metrics as text, format 0.0.4. */
   async render(): Promise<string> {
+    for (const [condition, missing] of this.#startConditions?.() ?? [])
+      this.#own.startMissing.set({ condition }, Number(missing));
     await Promise.all([this.#kernel?.refresh(), this.#connections?.refresh(), this.#relay?.refresh()]);
     return this.registry.metrics();
   }

@@ -6,20 +6,35 @@ import { resolveNodePortAddresses } from "../kernel/node-port-addresses.ts";
 import { listNodeAddresses } from "../kernel/virtual-device.ts";
 import { familyOf } from "../model/address.ts";
 import type { IpFamily } from "../model/types.ts";
+import type { NodeRecord } from "../store/parse-node.ts";
 import type { Store } from "../store/store.ts";
-import { type NodeIPs, nodeIPsOf } from "./node-identity.ts";
-
-/** What of the store describes the node and its cluster. */
-type KnownNode = Pick<Store, "node" | "serviceCIDRs">;
+import { addressesOf, type NodeIPs, nodeIPsOf } from "./node-identity.ts";
 
 export class NodeFacts {
   readonly #config: Pick<ProxyConfig, "bindAddress" | "nodePortAddresses">;
-  readonly #store: KnownNode;
+  #cluster: Pick<Store, "serviceCIDRs"> | undefined;
+  #node: Pick<NodeRecord, "internalIPs" | "externalIPs"> | undefined;
+  #podCIDRs: readonly string[] = [];
   #addresses: HostAddresses = { local: { IPv4: [], IPv6: [] }, outward: { IPv4: [], IPv6: [] } };
 
-  constructor(config: Pick<ProxyConfig, "bindAddress" | "nodePortAddresses">, store: KnownNode) {
+  constructor(config: Pick<ProxyConfig, "bindAddress" | "nodePortAddresses">) {
     this.#config = config;
-    this.#store = store;
+  }
+
+  /** From now on what describes the cluster is asked of this store. */
+  follow(cluster: Pick<Store, "serviceCIDRs">): void {
+    this.#cluster = cluster;
+  }
+
+  /** Takes over what the Node says of itself. What it lacks for a moment stays as it was. */
+  see(node: NodeRecord): void {
+    if (addressesOf(node).length > 0) this.#node = node;
+    if (node.podCIDRs.length > 0) this.#podCIDRs = node.podCIDRs;
+  }
+
+  /** CIDRs of the node's pods; empty when unknown. */
+  get podCIDRs(): readonly string[] {
+    return this.#podCIDRs;
   }
 
   /** The interfaces' addresses when they were last listed. */
@@ -34,7 +49,7 @@ export class NodeFacts {
 
   /** By which addresses the cluster knows the node. */
   get nodeIPs(): NodeIPs {
-    return nodeIPsOf(this.#config, this.#store.node, this.#addresses.outward);
+    return nodeIPsOf(this.#config, this.#node, this.#addresses.outward);
   }
 
   /** Where node ports, and with them the health-check servers of Services, answer. */
@@ -55,8 +70,8 @@ export class NodeFacts {
     return {
       nodeIPs: nodeIP === "" ? [] : [nodeIP],
       localAddresses: this.#addresses.local[family],
-      podCIDR: this.#store.node?.podCIDRs.find((cidr) => familyOf(cidr) === family) ?? "",
-      serviceCIDRs: this.#store.serviceCIDRs(family),
+      podCIDR: this.#podCIDRs.find((cidr) => familyOf(cidr) === family) ?? "",
+      serviceCIDRs: this.#cluster?.serviceCIDRs(family) ?? [],
     };
   }
 }

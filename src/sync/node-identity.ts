@@ -21,18 +21,30 @@ export interface NodeIPs {
   readonly primary: IpFamily;
 }
 
+/** What of a Node tells its addresses. */
+type AddressedNode = Pick<NodeRecord, "internalIPs" | "externalIPs">;
+
+/** The addresses the proxy goes by: the Node's first InternalIP, else ExternalIP, and the first of the other family. */
+export function addressesOf({ internalIPs, externalIPs }: AddressedNode): readonly string[] {
+  const all = [...internalIPs, ...externalIPs];
+  const [first] = all;
+  if (first === undefined) return [];
+  const second = all.find((ip) => familyOf(ip) !== familyOf(first));
+  return second === undefined ? [first] : [first, second];
+}
+
 /**
  * The addresses by which the cluster knows this node. An explicit --bind-address wins for its family and makes it the
- * primary one; then the Node's first InternalIP, else its first ExternalIP, with the first address of the other family
- * beside it; then, without a Node, the first address by which other hosts may know this one.
+ * primary one; then those of the Node; then, without a Node, the first address by which other hosts may know this one.
  */
 export function nodeIPsOf(
   config: Pick<ProxyConfig, "bindAddress">,
-  node: NodeRecord | undefined,
+  node: AddressedNode | undefined,
   outwardAddresses: PerFamily<readonly string[]>,
 ): NodeIPs {
-  const known = node === undefined ? IP_FAMILIES.flatMap((family) => outwardAddresses[family]) : ofNode(node);
-  const explicit = UNSPECIFIED.includes(config.bindAddress) ? "" : config.bindAddress;
+  const known =
+    node === undefined ? IP_FAMILIES.flatMap((family) => outwardAddresses[family]) : addressesOf(node);
+  const explicit = explicitAddress(config);
   const ordered = explicit === "" ? known : [explicit, ...known];
   const firstOf = (family: IpFamily): string => ordered.find((ip) => familyOf(ip) === family) ?? "";
   const [first] = ordered;
@@ -41,6 +53,7 @@ export function nodeIPsOf(
   return { ips: first === undefined ? { ...ips, [primary]: LOOPBACK[primary] } : ips, primary };
 }
 
-function ofNode({ internalIPs, externalIPs }: NodeRecord): readonly string[] {
-  return internalIPs.length > 0 ? internalIPs : externalIPs;
+/** The --bind-address that names the node; empty where it is every address of a family. */
+export function explicitAddress({ bindAddress }: Pick<ProxyConfig, "bindAddress">): string {
+  return UNSPECIFIED.includes(bindAddress) ? "" : bindAddress;
 }

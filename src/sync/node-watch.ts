@@ -1,10 +1,10 @@
 /** Waits for this machine's Node object at start, and notices when it becomes another node. */
 import type { ProxyConfig } from "../config/proxy-config.ts";
-import { familyOf } from "../model/address.ts";
 import type { NodeRecord } from "../store/parse-node.ts";
 import type { Clock } from "./clock.ts";
+import { addressesOf } from "./node-identity.ts";
 
-/** How long the Node may take to appear with an address, as upstream waits. */
+/** How long the Node may take to appear with an address, as upstream waits, once the API server has told of Nodes. */
 const NODE_TIMEOUT_MS = 5 * 60_000;
 
 export interface NodeWatchOptions {
@@ -14,6 +14,8 @@ export interface NodeWatchOptions {
   readonly onReady: () => void;
   /** The Node never came, is gone, or has other addresses: the process should end and be started anew. */
   readonly onFatal: (reason: string) => void;
+  /** The Node lacks what it had; the proxy goes on with what it knows. */
+  readonly onLack: (what: string) => void;
 }
 
 export class NodeWatch {
@@ -29,12 +31,9 @@ export class NodeWatch {
     this.#options = options;
   }
 
-  get isReady(): boolean {
-    return this.#ready;
-  }
-
-  /** Begins to count the time that the Node may take. */
-  start(): void {
+  /** Nodes have been listed: begins to count the time that ours may take. Until then nobody can know of it. */
+  listed(): void {
+    if (this.#ready) return;
     const { clock, onFatal } = this.#options;
     this.#cancelTimer = clock.after(NODE_TIMEOUT_MS, () => onFatal(`after 5 minutes still ${this.missing}`));
   }
@@ -48,6 +47,7 @@ export class NodeWatch {
     this.#node = node;
     const reason = this.#ready ? this.#becameAnother() : undefined;
     if (node !== undefined) this.#remember(node);
+    if (this.#ready && node !== undefined) this.#tellLack(node);
     if (reason !== undefined) this.#options.onFatal(reason);
     if (this.#ready || this.missing !== undefined) return;
     this.#ready = true;
@@ -61,13 +61,21 @@ export class NodeWatch {
     if (node.podCIDRs.length > 0) this.#podCIDRs = node.podCIDRs;
   }
 
+  #tellLack(node: NodeRecord): void {
+    if (addressesOf(node).length === 0) this.#options.onLack("addresses");
+    if (this.#needsPodCIDRs && node.podCIDRs.length === 0) this.#options.onLack("podCIDRs");
+  }
+
+  get #needsPodCIDRs(): boolean {
+    return this.#options.config.detectLocalMode === "NodeCIDR";
+  }
+
   /** What start is waiting for; undefined when it need not wait any longer. */
   get missing(): string | undefined {
     if (this.#ready) return undefined;
     if (this.#node === undefined) return "no Node object with this name";
     if (addressesOf(this.#node).length === 0) return "a Node without addresses";
-    const needsPodCIDRs = this.#options.config.detectLocalMode === "NodeCIDR";
-    return needsPodCIDRs && this.#node.podCIDRs.length === 0 ? "a Node without podCIDRs" : undefined;
+    return this.#needsPodCIDRs && this.#node.podCIDRs.length === 0 ? "a Node without podCIDRs" : undefined;
   }
 
   #becameAnother(): string | undefined {
@@ -76,7 +84,7 @@ export class NodeWatch {
     const addresses = addressesOf(node);
     if (differs(addresses, this.#addresses))
       return `the Node's addresses changed from ${this.#addresses} to ${addresses}`;
-    if (this.#options.config.detectLocalMode === "NodeCIDR" && differs(node.podCIDRs, this.#podCIDRs))
+    if (this.#needsPodCIDRs && differs(node.podCIDRs, this.#podCIDRs))
       return `the Node's podCIDRs changed from ${this.#podCIDRs} to ${node.podCIDRs}`;
     return undefined;
   }
@@ -84,13 +92,4 @@ export class NodeWatch {
 
 function differs(now: readonly string[], known: readonly string[]): boolean {
   return now.length > 0 && now.join() !== known.join();
-}
-
-/** The addresses the proxy goes by: the first one and the first of the other family. */
-function addressesOf({ internalIPs, externalIPs }: NodeRecord): readonly string[] {
-  const all = internalIPs.length > 0 ? internalIPs : externalIPs;
-  const [first] = all;
-  if (first === undefined) return [];
-  const second = all.find((ip) => familyOf(ip) !== familyOf(first));
-  return second === undefined ? [first] : [first, second];
 }

@@ -14,6 +14,16 @@ export type ApiErrorCode =
   /** JSON that cannot be parsed or lacks what the protocol requires. */
   | "API_MALFORMED";
 
+/** In a few words, for places that anybody may read. */
+const IN_SHORT: Readonly<Record<ApiErrorCode, string>> = {
+  API_CREDENTIALS: "there are no credentials for the API server",
+  API_UNREACHABLE: "the API server cannot be reached",
+  API_SILENT: "the API server does not answer",
+  API_STATUS: "the API server refuses",
+  API_NOT_JSON: "what answers is no API server",
+  API_MALFORMED: "the API server's answer cannot be read",
+};
+
 /** One failed exchange with the API server. */
 export class ApiError extends Error {
   readonly code: ApiErrorCode;
@@ -44,6 +54,11 @@ export class ApiError extends Error {
     this.retryAfterMs = options.retryAfterMs ?? 0;
     this.expired = options.expired ?? false;
     this.inStream = options.inStream ?? false;
+  }
+
+  /** What happened, without anything the server or the network has said. */
+  get inShort(): string {
+    return `${IN_SHORT[this.code]}${this.status === 0 ? "" : ` (${this.status})`}`;
   }
 }
 

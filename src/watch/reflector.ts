@@ -225,8 +225,10 @@ export class Reflector {
 
   /** One line when something goes wrong or goes wrong differently, not one for each attempt. */
   #complain(failure: ApiError, waitMs: number): void {
-    const { logger } = this.#options;
-    const fields = { kind: this.#resource.kind, error: failure.message, retryMs: Math.round(waitMs) };
+    const { logger, sink } = this.#options;
+    const { kind } = this.#resource;
+    if (!this.#synced.has(kind)) sink.unavailable?.(kind, failure.inShort);
+    const fields = { kind, error: failure.message, retryMs: Math.round(waitMs) };
     const complaint = `${failure.code} ${failure.status}`;
     if (complaint === this.#complaint) logger.debug(fields, "API server still fails");
     else if (this.#resource.optional && failure.status === 404)

@@ -19,6 +19,8 @@ export interface SourceSink {
   retain(kind: Kind, keys: ReadonlySet<string>): void;
   /** The first complete list of this kind has been delivered. Called once per kind. */
   synced(kind: Kind): void;
+  /** The kind has never been listed and cannot be for now; `why` is short, names no address, and may be shown to anybody. */
+  unavailable?(kind: Kind, why: string): void;
 }
 
 /** A running source. */

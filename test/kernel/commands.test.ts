@@ -198,7 +198,7 @@ describe.skipIf(missing !== undefined)(`commands ${missing ?? ""}`, () => {
       const { code, text } = await run(["status"]);
       expect(code).toBe(1);
       expect(text).toMatch(
-        /\nproblem: IPv4: nothing is programmed yet, waiting for the first list of Services\n/,
+        /\nproblem: IPv4: nothing is programmed yet, waiting for the first list of Services \(the API server cannot be reached\)\n/,
       );
       expect(text).toMatch(/\nnotice: Service: .*ECONNREFUSED/);
       expect(await run(["services"])).toEqual({ code: 0, text: "none\n" });

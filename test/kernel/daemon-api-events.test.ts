@@ -1,7 +1,7 @@
 /** What the daemon tells about itself through an API server, and the credentials it does so with. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { ApiServer } from "../support/api-server/api-server.ts";
 import { describeDaemon, put, temporaryFolder } from "../support/daemon-api/daemon.ts";
 import { NODE_NAME, nodeObject, TestService } from "../support/daemon-api/objects.ts";
@@ -54,6 +54,25 @@ describeDaemon("events and credentials", (daemon) => {
     });
     expect(event).not.toHaveProperty("series");
     expect(more).toEqual([]);
+  });
+
+  it("goes on where kernel settings cannot be written, and says on its Node that /sys is read-only", async () => {
+    const node = daemon.bed.at("node");
+    await node.exec(["mount", "-o", "remount,bind,ro", "/sys"]);
+    onTestFinished(async () => void (await node.exec(["mount", "-o", "remount,bind,rw", "/sys"])));
+    const service = new TestService();
+    const server = await daemon.serve([nodeObject(), ...service.objects(["p1"])]);
+    // More than any machine has; its own limit cannot be written from this network namespace either.
+    const args = ["--conntrack-max-per-core=1", "--conntrack-min=2147483647"];
+    const proxy = await daemon.follow(server, args);
+    await daemon.expectAnswer(service, "p1");
+    const refused = proxy.log.split("\n").filter((line) => line.includes("kernel setting not changed"));
+    expect(refused).toHaveLength(2);
+    const reasons = () =>
+      eventsAbout(server, "Node", NODE_NAME).map(({ type, reason }) => `${type} ${reason}`);
+    await daemon.eventually(() =>
+      expect(reasons().sort()).toEqual(["Normal Starting", "Warning readOnlySysFS"]),
+    );
   });
 
   it("counts on the health check node port the ready endpoints of this node", async () => {

@@ -14,8 +14,8 @@ async function followNode(daemon: DaemonTests, node = nodeObject(), args: readon
 }
 
 describeDaemonInModes("the daemon's Node", (daemon) => {
-  it.each<[string, (server: ApiServer) => void, string]>([
-    ["is deleted", (server) => server.remove("Node", "", NODE_NAME), "the Node was deleted"],
+  it.each<[string, (server: ApiServer) => void, string, lacks: boolean]>([
+    ["is deleted", (server) => server.remove("Node", "", NODE_NAME), "the Node was deleted", false],
     [
       "has another address (and not when it has none for a moment)",
       (server) => {
@@ -23,12 +23,14 @@ describeDaemonInModes("the daemon's Node", (daemon) => {
         server.put(nodeObject({ internalIPs: ["192.0.2.77"] }));
       },
       `the Node's addresses changed from ${MEMBERS.node.address.IPv4},${MEMBERS.node.address.IPv6} to 192.0.2.77`,
+      true,
     ],
-  ])("ends the daemon with exit code 1 when it %s; the rules stay", async (_what, change, reason) => {
+  ])("ends the daemon with exit code 1 when it %s; the rules stay", async (_what, change, reason, lacks) => {
     const { server, service, proxy } = await followNode(daemon);
     change(server);
     expect(await daemon.exit()).toBe(1);
     expect(proxy.log).toContain(`reason="${reason}"`);
+    expect(proxy.log.includes("the Node lacks what it had")).toBe(lacks);
     expect(await daemon.answers(service)).toBe("p1");
   });
 

@@ -1,13 +1,23 @@
 /** The daemon on an API server: how it starts, with good and bad configurations and servers. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import type { ApiServer } from "../support/api-server/api-server.ts";
 import { makeCertificates } from "../support/api-server/certificates.ts";
 import { describeDaemon, put, temporaryFolder } from "../support/daemon-api/daemon.ts";
-import { nodeObject, TestService } from "../support/daemon-api/objects.ts";
+import { NODE_NAME, nodeObject, TestService } from "../support/daemon-api/objects.ts";
+
+const LEFTOVERS = "the removal of what other modes left";
 
 describeDaemon("start on an API server", (daemon) => {
+  /** What /healthz says start waits for; it is good all the same. */
+  async function expectWaiting(waitingFor: readonly string[] | undefined): Promise<void> {
+    await daemon.eventually(async () => {
+      const { status, body } = await daemon.fetch(10256, "/healthz");
+      expect({ status, waitingFor: JSON.parse(body).waitingFor }).toEqual({ status: 200, waitingFor });
+    });
+  }
+
   it("programs what the server lists, in both families", async () => {
     const [near, far] = [new TestService(), new TestService()];
     const server = await daemon.serve([nodeObject(), ...near.objects(["p1"]), ...far.objects(["r1"])]);
@@ -27,8 +37,11 @@ describeDaemon("start on an API server", (daemon) => {
       expect((await daemon.fetch(10256, "/healthz")).status).toBe(200);
       expect(server.watches).toHaveLength(3);
     });
+    await expectWaiting([`Node ${NODE_NAME}: no Node object with this name`, LEFTOVERS]);
+    expect(await daemon.metric("kpts_start_missing", { condition: "node" })).toBe(1);
     // A Node without an address is of no use either.
     server.put(nodeObject({ internalIPs: [] }));
+    await expectWaiting([`Node ${NODE_NAME}: a Node without addresses`, LEFTOVERS]);
     await daemon.eventually(() => {
       const waiting = proxy.log.split("\n").filter((line) => line.includes("waiting for the Node"));
       expect(waiting.map((line) => /found=(.*)/.exec(line)?.[1])).toEqual([
@@ -42,6 +55,50 @@ describeDaemon("start on an API server", (daemon) => {
     server.put(nodeObject());
     await daemon.expectAnswer(service, "p1");
     expect(proxy.ended).toBeUndefined();
+    await expectWaiting(undefined);
+    expect(await daemon.metric("kpts_start_missing")).toBe(0);
+  });
+
+  it("says on /healthz that it waits for a server that cannot be reached, leaves another mode's rules until then", async () => {
+    const nft = (...args: string[]) => daemon.bed.at("node").exec(["nft", ...args]);
+    await nft("add", "table", "ip", "kube-proxy");
+    const service = new TestService();
+    const server = await daemon.serve([nodeObject(), ...service.objects(["p1"])]);
+    server.refuseConnections();
+    await daemon.follow(server);
+    const why = "(the API server cannot be reached)";
+    await expectWaiting([
+      `the first list of Services ${why}`,
+      `the first list of endpoints ${why}`,
+      `Node ${NODE_NAME} ${why}`,
+      LEFTOVERS,
+    ]);
+    expect(await nft("list", "tables")).toContain("kube-proxy");
+    await server.acceptConnections();
+    await daemon.expectAnswer(service, "p1");
+    expect(await nft("list", "tables")).not.toContain("kube-proxy");
+    await expectWaiting(undefined);
+  });
+
+  it.each<[string, readonly string[], Parameters<typeof nodeObject>[0], RegExp]>([
+    [
+      "a clusterCIDR of IPv6 where only IPv4 is served",
+      ["--cluster-cidr=fd00::/48"],
+      {},
+      /only IPv4 is served, but clusterCIDR has only the other/,
+    ],
+    [
+      "a Node whose primary family is not served",
+      [],
+      { internalIPs: ["2001:db8::1", "192.0.2.1"] },
+      /the Node's primary family, IPv6, is not served: iptables does not work for IPv6/,
+    ],
+  ])("%s ends it with exit code 1", async (_title, args, node, said) => {
+    const server = await daemon.serve([nodeObject(node)]);
+    vi.stubEnv("PATH", `${ipv4Programs()}:/usr/bin:/bin`);
+    const proxy = await daemon.follow(server, args).finally(() => vi.unstubAllEnvs());
+    expect(await daemon.exit()).toBe(1);
+    expect(proxy.log).toMatch(said);
   });
 
   it("works with a server that has only v1beta1 slices", async () => {
@@ -140,11 +197,26 @@ describeDaemon("start on an API server", (daemon) => {
     expect(proxy.log).toContain("stopping; the rules stay in place");
   });
 
-  it("a port that cannot be had ends a hard-failing start, and nothing keeps the process", async () => {
+  it.each([
+    ["metrics", "FailedToStartMetricServer"],
+    ["healthz", "FailedToStartProxierHealthcheck"],
+  ])("a port for %s that cannot be had ends a hard-failing start with an event", async (name, reason) => {
     const server = await daemon.serve([nodeObject()]);
-    const args = ["--bind-address-hard-fail", `--metrics-bind-address=127.0.0.1:${server.port}`];
+    const address = `127.0.0.1:${server.port}`;
+    const args = ["--bind-address-hard-fail", `--${name}-bind-address=${address}`];
     const proxy = await daemon.follow(server, args);
     expect(await daemon.exit()).toBe(1);
     expect(proxy.log).toContain("EADDRINUSE");
+    expect(server.list("Event")).toMatchObject([
+      { type: "Warning", reason, note: expect.stringContaining(address), regarding: { name: NODE_NAME } },
+    ]);
   });
 });
+
+/** A folder with the programs of iptables for IPv4 alone. */
+function ipv4Programs(): string {
+  const folder = temporaryFolder();
+  for (const name of ["iptables", "iptables-save", "iptables-restore"])
+    symlinkSync(`/usr/sbin/${name}`, join(folder, name));
+  return folder;
+}

@@ -169,8 +169,8 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
       /cannot read the manifest folder: .*\/run\/nowhere/,
     ],
     [
-      "a host without iptables",
-      ["--manifests=/run/manifests"],
+      "iptables mode on a host without iptables",
+      ["--manifests=/run/manifests", "--proxy-mode=iptables"],
       "/run/none",
       /mode iptables cannot run: .*not (installed|in PATH)|ENOENT/,
     ],
@@ -180,9 +180,63 @@ describe.skipIf(missing !== undefined)(`the command line ${missing ?? ""}`, () =
     expect(await rules()).not.toContain("KUBE-");
   });
 
-  it("--init-only prepares the host and ends with 0 without a rule", async () => {
+  it("--init-only prepares the host, removes what another mode left, and ends with 0 without a rule", async () => {
+    const node = bed.at("node");
+    const routeLocalnet = "net.ipv4.conf.all.route_localnet";
+    await node.exec(["sysctl", "-w", `${routeLocalnet}=0`]);
+    await node.exec(["nft", "add", "table", "ip", "kube-proxy"]);
+    // No API server is told of, and none is needed.
     expect((await run([...SAFE, "--init-only"])).code).toBe(0);
     expect(await rules()).not.toContain("KUBE-");
+    expect(await node.exec(["nft", "list", "tables"])).not.toContain("kube-proxy");
+    expect((await node.exec(["sysctl", "-n", routeLocalnet])).trim()).toBe("1");
+  });
+
+  it("--init-only for a mode that cannot run ends with 1", async () => {
+    const { code, output } = await run([...SAFE, "--init-only", "--proxy-mode=iptables"], "/run/none");
+    expect({ code, output }).toEqual({
+      code: 1,
+      output: expect.stringContaining("mode iptables cannot run"),
+    });
+  });
+
+  it("where no mode was given and iptables is missing, nftables mode runs and is called so", async () => {
+    start([...SAFE, "--manifests=/run/manifests"], "/run/none");
+    await serving();
+    expect(output).toMatch(/WARN no mode was given .*reason="mode iptables cannot run: .* mode=nftables/);
+    expect((await bed.fetch("node", "http://127.0.0.1:10249/proxyMode")).body).toBe("nftables");
+    const { body } = await bed.fetch("node", "http://127.0.0.1:10249/configz");
+    expect(JSON.parse(body)["kubeproxy.config.k8s.io"]).toMatchObject({ Mode: "nftables" });
+    last!.kill("SIGTERM");
+    expect(await once(last!, "exit")).toEqual([0, null]);
+    // Back on a host with iptables, the default is what it was.
+    start([...SAFE, "--manifests=/run/manifests"]);
+    await expect.poll(rules, { timeout: 15_000 }).toContain("test/main:tcp");
+    expect((await bed.fetch("node", "http://127.0.0.1:10249/proxyMode")).body).toBe("iptables");
+    expect(await bed.at("node").exec(["nft", "list", "tables"])).not.toContain("kube-proxy");
+    last!.kill("SIGTERM");
+    expect(await once(last!, "exit")).toEqual([0, null]);
+    for (const _twice of [1, 2]) expect((await run(["--cleanup-iptables"])).code).toBe(0);
+    expect(await rules()).not.toContain("KUBE-");
+  });
+
+  it("iptables that somebody has locked is no reason to run another mode, nor one family alone", async () => {
+    const busy = `#!/bin/sh
+[ "$1" = --version ] && exec /usr/sbin/ip6tables --version
+echo "Another app is currently holding the xtables lock. Perhaps you want to use the -w option?" >&2
+exit 4
+`;
+    await mkdir(bed.at("node").path("/run/busy"), { recursive: true });
+    for (const name of TOOLS["/run/both"]) {
+      const path = bed.at("node").path(`/run/busy/${name}`);
+      if (name.startsWith("ip6")) await writeFile(path, busy, { mode: 0o755 });
+      else await symlink(`/usr/sbin/${name}`, path);
+    }
+    const { code, output } = await run([...SAFE, "--manifests=/run/manifests"], "/run/busy");
+    expect({ code, output }).toEqual({
+      code: 1,
+      output: expect.stringMatching(/cannot start .*iptables mode could not be tried: .*xtables lock/),
+    });
   });
 
   it("a host without ip6tables is served in IPv4 alone, and cleaned up", async () => {

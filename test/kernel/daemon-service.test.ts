@@ -27,7 +27,11 @@ describeDaemon(
       const server = await daemon.serve(service.objects(["p1"]));
       await server.refuseConnections();
       await daemon.follow(server);
-      await daemon.eventually(() => expect(systemd.status).toBe("waiting for the first list of Services"));
+      await daemon.eventually(() =>
+        expect(systemd.status).toBe(
+          "waiting for the first list of Services (the API server cannot be reached)",
+        ),
+      );
       await server.acceptConnections();
       await daemon.eventually(() =>
         expect(systemd.status).toBe("waiting for Node node: no Node object with this name"),

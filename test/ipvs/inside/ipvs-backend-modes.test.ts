@@ -1,7 +1,7 @@
 /** From ipvs mode to another one and back, on a real kernel: all of the one goes, nothing of the other does. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../../src/backends/backend.ts";
-import { removeLeftovers } from "../../../src/backends/leftovers.ts";
+import { type RemovalOptions, removeLeftovers } from "../../../src/backends/leftovers.ts";
 import type { ProxyMode } from "../../../src/config/proxy-config.ts";
 import { IP_FAMILIES } from "../../../src/model/types.ts";
 import { ipvsBackend } from "../../support/ipvs-backend.ts";
@@ -41,9 +41,9 @@ async function start(mode: Mode): Promise<Backend[]> {
 }
 
 /** Returns what was told. */
-async function remove(kept: ProxyMode | undefined): Promise<string[]> {
+async function remove(kept: ProxyMode | undefined, options?: RemovalOptions): Promise<string[]> {
   const log = new LogCapture();
-  expect(await removeLeftovers(kept, log.logger)).toBe(0);
+  expect(await removeLeftovers(kept, log.logger, options)).toBe(0);
   return log.lines.map(({ msg, mode, family }) => `${msg}: ${mode} ${family}`).sort();
 }
 
@@ -171,6 +171,18 @@ describe("switching modes", () => {
     expect(await remove(kept)).toEqual(expect.arrayContaining(toldOf("ipvs")));
     expect(state()).toEqual(empty);
     expect(await remove(kept)).toEqual([]);
+  });
+
+  it("--cleanup-ipvs=false leaves virtual servers and addresses, which a later --cleanup still knows as ours", async () => {
+    await start("ipvs");
+    const { virtualServers, addresses } = state();
+    await remove(undefined, { keepVirtualServers: true });
+    const { sets, ...left } = state();
+    expect(left).toEqual({ virtualServers, addresses, rules: empty.rules });
+    const names = Object.keys(sets).map((set) => set.split(" ")[0]);
+    expect(names.sort()).toEqual(["KUBE-6-IPVS-SERVERS", "KUBE-IPVS-SERVERS"]);
+    expect(await remove(undefined)).toEqual(toldOf("ipvs"));
+    expect(state()).toEqual(empty);
   });
 
   it("ipvs and iptables to nothing: neither is left", async () => {

@@ -167,7 +167,7 @@ export class DaemonTests {
 
   /** Waits for the end of the daemon; returns the exit code, or the signal that ended it. */
   async exit(): Promise<number | string | undefined> {
-    await this.eventually(() => expect(this.proxy.ended).toBeDefined(), 5_000);
+    await this.eventually(() => expect(this.proxy.ended).toBeDefined());
     return this.proxy.ended;
   }
 

@@ -23,8 +23,8 @@ function run(args: string, yaml?: string) {
 
 /** Without what is there to be shown only. */
 function outcome(args: string, yaml?: string) {
-  const { configuration: _configuration, flags: _flags, ...rest } = run(args, yaml);
-  return rest;
+  const { configuration: _configuration, flags: _flags, fallback, ...rest } = run(args, yaml);
+  return { ...rest, ...(fallback && { fallback: fallback.config }) };
 }
 
 function errorOf(args: string, yaml?: string): string {
@@ -80,31 +80,35 @@ const DEFAULTS = {
   featureGates: {},
 };
 
+const FALLBACK = { ...DEFAULTS, mode: "nftables", nodePortAddresses: ["primary"] };
+
 describe("defaults", () => {
   it("no arguments", () => {
-    expect(outcome("")).toEqual({ action: "run", config: DEFAULTS, warnings: [] });
+    expect(outcome("")).toEqual({ action: "run", config: DEFAULTS, fallback: FALLBACK, warnings: [] });
   });
 
   it("an empty configuration file", () => {
     expect(outcome("--config=/c", "")).toEqual({
       action: "run",
       config: DEFAULTS,
+      fallback: FALLBACK,
       warnings: [],
       configPath: "/c",
     });
   });
 
   it("kubeadm's file of zeros", () => {
+    const given = {
+      client: { ...DEFAULTS.client, kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
+      clusterCIDR: { IPv4: "10.244.0.0/16", IPv6: "" },
+      hostnameOverride: "worker-1",
+    };
     expect(outcome("--config=/c --hostname-override=Worker-1", KUBEADM)).toEqual({
       action: "run",
       configPath: "/c",
       warnings: [],
-      config: {
-        ...DEFAULTS,
-        client: { ...DEFAULTS.client, kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
-        clusterCIDR: { IPv4: "10.244.0.0/16", IPv6: "" },
-        hostnameOverride: "worker-1",
-      },
+      config: { ...DEFAULTS, ...given },
+      fallback: { ...FALLBACK, ...given },
     });
   });
 
@@ -112,6 +116,30 @@ describe("defaults", () => {
     const { config, warnings } = run("--config=/c", KUBEADM.replace('\nmode: ""', "\nmode: userspace"));
     expect(config).toMatchObject({ mode: "userspace", userspace: DEFAULTS.userspace });
     expect(warnings).toEqual([]);
+  });
+});
+
+describe("the mode to fall back to", () => {
+  it("reads its own section, and what was said of node ports", () => {
+    const yaml =
+      "nftables: {masqueradeBit: 3, syncPeriod: 7s}\nnodePortAddresses: [10.0.0.0/8]\nmasqueradeAll: true";
+    const { fallback } = run("--config=/c", yaml);
+    expect(fallback?.config).toMatchObject({
+      mode: "nftables",
+      masqueradeBit: 3,
+      syncPeriodMs: 7_000,
+      nodePortAddresses: ["10.0.0.0/8"],
+    });
+    expect(fallback?.configuration).toMatchObject({ mode: "nftables", nodePortAddresses: ["10.0.0.0/8"] });
+  });
+
+  it.each(["iptables", "ipvs", "nftables", "userspace"])("is none where %s was asked for", (mode) => {
+    expect(run(`--proxy-mode=${mode}`)).not.toHaveProperty("fallback");
+    expect(run("--config=/c", `mode: ${mode}`)).not.toHaveProperty("fallback");
+  });
+
+  it("is none where its section makes no sense", () => {
+    expect(run("--config=/c", "nftables: {masqueradeBit: 99}")).not.toHaveProperty("fallback");
   });
 });
 
@@ -287,6 +315,16 @@ describe("actions", () => {
         flags.get(name),
       ),
     ).toEqual(["/x", "::/0,10.0.0.0/8", "5", "false", "-999"]);
+  });
+
+  it("--cleanup-ipvs=false leaves virtual servers, next to a file too", () => {
+    for (const flags of ["--cleanup", "--cleanup-iptables", "--cleanup --config=/c"])
+      expect(run(`${flags} --cleanup-ipvs=false`, "")).toMatchObject({
+        action: "cleanup",
+        keepVirtualServers: true,
+        warnings: [],
+      });
+    expect(run("--cleanup --cleanup-ipvs")).not.toHaveProperty("keepVirtualServers");
   });
 
   it("validates before a cleanup too", () => {
@@ -521,7 +559,7 @@ describe("warnings", () => {
   it.each([
     ["--ipvs-scheduler=sh --vmodule=a=1", []],
     ["--kube-api-qps=2.5 --kube-api-burst=7 --config-sync-period=1m --profiling", []],
-    ["--logtostderr --cleanup-ipvs=false", ["no longer has an effect: --cleanup-ipvs, --logtostderr"]],
+    ["--log-dir=/x --logtostderr", ["no longer has an effect: --log-dir, --logtostderr"]],
     [
       "--conntrack-max=9",
       ["--conntrack-max is deprecated: use --conntrack-max-per-core=1 --conntrack-min=9, which it overrides"],

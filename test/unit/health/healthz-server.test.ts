@@ -3,7 +3,8 @@ import { createHealthzServer } from "../../../src/health/healthz-server.ts";
 import { ProxyHealth } from "../../../src/health/proxy-health.ts";
 import { LogCapture } from "../../support/log-capture.ts";
 
-const health = new ProxyHealth({ timeoutMs: 60_000 });
+let waitingFor: string[] = [];
+const health = new ProxyHealth({ timeoutMs: 60_000, waitingFor: () => waitingFor });
 let answers: string[] = [];
 const server = createHealthzServer({
   health,
@@ -18,6 +19,7 @@ beforeAll(() => server.start());
 afterAll(() => server.close());
 beforeEach(() => {
   answers = [];
+  waitingFor = [];
   health.setNodeEligible(true);
 });
 
@@ -30,6 +32,15 @@ test.each(["/healthz", "/livez", "/healthz?verbose=1"])("%s answers any method",
     expect(await response.json()).toMatchObject({ healthy: true });
   }
   expect(new Set(answers)).toEqual(new Set([`${path.split("?")[0]} 200`]));
+});
+
+test.each(["/healthz", "/livez"])("%s says what a start waits for, and stays good", async (path) => {
+  waitingFor = ["Node n1: no Node object with this name"];
+  const response = await get(path);
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ healthy: true, waitingFor });
+  waitingFor = [];
+  expect(await (await get(path)).json()).not.toHaveProperty("waitingFor");
 });
 
 test("a node about to go drains but lives", async () => {

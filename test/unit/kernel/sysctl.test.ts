@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { ensureSysctl, readSysctl, SysctlError } from "../../../src/kernel/sysctl.ts";
+import { ensureSysctl, isReadOnlySysfs, readSysctl, SysctlError } from "../../../src/kernel/sysctl.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sysctl-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -51,4 +51,12 @@ describe("ensureSysctl", () => {
     );
     expect(() => ensureSysctl("kernel/ngroups_max", 1)).toThrow(/^write 1 to kernel\/ngroups_max: E/);
   });
+});
+
+test.each<[string, string, boolean]>([
+  ["/sys/module/nf_conntrack/parameters/hashsize", "EROFS", true],
+  ["/sys/module/nf_conntrack/parameters/hashsize", "EACCES", false],
+  ["net/netfilter/nf_conntrack_max", "EROFS", false],
+])("%s with %s: sysfs is read-only: %s", (name, code, expected) => {
+  expect(isReadOnlySysfs(new SysctlError("write 1 to", name, { code }))).toBe(expected);
 });

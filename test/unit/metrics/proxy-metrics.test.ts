@@ -79,6 +79,16 @@ test("at start the series without family are there with value zero", async () =>
   }
 });
 
+test("what start waits for is told as it is when it is asked for", async () => {
+  let missing = true;
+  const made = create({ startConditions: () => [["node", missing]] });
+  const read = async () => parseExposition(await made.render()).get('kpts_start_missing{condition="node"}');
+  expect(await read()).toBe(1);
+  missing = false;
+  expect(await read()).toBe(0);
+  made.registry.clear();
+});
+
 test("only active families have series", async () => {
   metrics = create({ families: ["IPv6"] });
   expect(await metrics.render()).not.toContain("IPv4");

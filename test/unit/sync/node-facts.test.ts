@@ -18,7 +18,9 @@ const ADDRESSES = {
 
 function facts(nodePortAddresses: readonly string[], node: NodeRecord | undefined): NodeFacts {
   const serviceCIDRs = (family: string) => (family === "IPv4" ? ["10.96.0.0/16"] : []);
-  const made = new NodeFacts({ bindAddress: "0.0.0.0", nodePortAddresses }, { node, serviceCIDRs });
+  const made = new NodeFacts({ bindAddress: "0.0.0.0", nodePortAddresses });
+  made.follow({ serviceCIDRs });
+  if (node !== undefined) made.see(node);
   made.take(ADDRESSES);
   return made;
 }
@@ -53,4 +55,11 @@ test("a backend gets its own family's part, and the addresses as they are now", 
     podCIDR: "fd01::/64",
     serviceCIDRs: [],
   });
+});
+
+test("what the Node lacks for a moment is as it was", async () => {
+  const made = facts(["primary"], NODE);
+  made.see({ ...NODE, internalIPs: [], podCIDRs: [] });
+  expect(made.nodePortAddresses("IPv4")).toEqual(["192.168.1.5"]);
+  expect(await made.now("IPv4")).toMatchObject({ nodeIPs: ["192.168.1.5"], podCIDR: "10.244.1.0/24" });
 });

@@ -65,11 +65,11 @@ describe("the node's addresses", () => {
       "IPv4",
     ],
     [
-      "never external ones beside internal ones",
+      "an external one beside internal ones of the other family only",
       "0.0.0.0",
-      node(["192.0.2.1"], ["2001:db8::9"]),
+      node(["192.0.2.1"], ["198.51.100.1", "2001:db8::9"]),
       OUTWARD,
-      ["192.0.2.1", ""],
+      ["192.0.2.1", "2001:db8::9"],
       "IPv4",
     ],
     [

@@ -10,10 +10,12 @@ function node(changes: Partial<NodeRecord> = {}): NodeRecord {
 
 let clock: FakeClock;
 let told: string[];
+let lacks: string[];
 
 beforeEach(() => {
   clock = new FakeClock();
   told = [];
+  lacks = [];
 });
 
 function watch(detectLocalMode: "ClusterCIDR" | "NodeCIDR" = "ClusterCIDR"): NodeWatch {
@@ -22,8 +24,9 @@ function watch(detectLocalMode: "ClusterCIDR" | "NodeCIDR" = "ClusterCIDR"): Nod
     clock,
     onReady: () => told.push("ready"),
     onFatal: (reason) => told.push(reason),
+    onLack: (what) => lacks.push(what),
   });
-  made.start();
+  made.listed();
   return made;
 }
 
@@ -32,12 +35,11 @@ const NO_ADDRESSES = { internalIPs: [], externalIPs: [] };
 describe("waiting for the Node", () => {
   test("it is ready with an address, once", () => {
     const made = watch();
-    expect(made.isReady).toBe(false);
     made.changed(node(NO_ADDRESSES));
-    expect([made.isReady, told]).toEqual([false, []]);
+    expect([made.missing, told]).toEqual(["a Node without addresses", []]);
     made.changed(node({ internalIPs: [] }));
     made.changed(node({ internalIPs: [] }));
-    expect([made.isReady, told]).toEqual([true, ["ready"]]);
+    expect([made.missing, told, lacks]).toEqual([undefined, ["ready"], []]);
   });
 
   test("NodeCIDR mode also needs its podCIDRs", () => {
@@ -59,6 +61,29 @@ describe("waiting for the Node", () => {
     expect(told).toEqual([]);
     await clock.advance(1);
     expect(told).toEqual([`after 5 minutes still ${reason}`]);
+  });
+
+  test("the 5 minutes begin when Nodes have been listed, however long the API server was away before", async () => {
+    const made = new NodeWatch({
+      config: { detectLocalMode: "ClusterCIDR" },
+      clock,
+      onReady: () => told.push("ready"),
+      onFatal: (reason) => told.push(reason),
+      onLack: () => {},
+    });
+    await clock.advance(3_600_000);
+    made.listed();
+    await clock.advance(299_999);
+    expect(told).toEqual([]);
+    await clock.advance(1);
+    expect(told).toEqual(["after 5 minutes still no Node object with this name"]);
+  });
+
+  test("a Node that the first list brings is not counted for", () => {
+    const made = watch();
+    made.changed(node());
+    made.listed();
+    expect([told, clock.waiting]).toEqual([["ready"], 0]);
   });
 
   test("a Node that went away again is waited for", () => {
@@ -119,13 +144,14 @@ describe("a Node that changes", () => {
     made.changed(node());
     for (const change of changes) made.changed(change && node(change));
     expect(told).toEqual(reason === undefined ? ["ready"] : ["ready", reason]);
+    expect(lacks).toEqual(changes.includes(NO_ADDRESSES) ? ["addresses"] : []);
   });
 
   test("has other podCIDRs in NodeCIDR mode", () => {
     const made = watch("NodeCIDR");
     made.changed(node());
     made.changed(node({ podCIDRs: [] }));
-    expect(told).toEqual(["ready"]);
+    expect([told, lacks]).toEqual([["ready"], ["podCIDRs"]]);
     made.changed(node({ podCIDRs: ["10.244.9.0/24"] }));
     expect(told[1]).toBe("the Node's podCIDRs changed from 10.244.1.0/24 to 10.244.9.0/24");
   });
