@@ -126,7 +126,7 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
 
 function releasePagesOfStart(logger: Logger): void {
   const release = (): Promise<unknown> =>
-    releaseProgramPages().catch((err) => logger.debug({ err }, "pages of the start stay in memory"));
+    releaseProgramPages().catch((err) => logger.info({ err }, "pages of the start stay in memory"));
   setTimeout(release, RELEASE_AFTER_MS).unref();
 }
 

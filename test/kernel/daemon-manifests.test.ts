@@ -1,7 +1,7 @@
 /** The program as the manifests' containers run it: their commands, files and rights, the account's credentials. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { V1Container } from "@kubernetes/client-node";
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import { expect, it } from "vitest";
 import { makeCertificates } from "../support/api-server/certificates.ts";
 import { type DaemonTests, describeDaemon, temporaryFolder } from "../support/daemon-api/daemon.ts";
@@ -19,19 +19,23 @@ const EXPECTED = /oom_score_adj|nf_conntrack_max/;
  * it is told. The runtime makes /proc/sys and /sys read-only where the container is not privileged.
  */
 const CONTAINER = `set -e
-files=$1 root=$2 settings=$3; shift 3
+files=$1 root=$2 settings=$3 empty=$4; shift 4
 mount -t tmpfs tmpfs /var/lib
 mkdir /var/lib/kube-proxy
 mount --bind "$files" /var/lib/kube-proxy
 touch /run/xtables.lock
 mount --bind /run/xtables.lock /run/xtables.lock
 mount --bind /proc/sys /proc/sys
+for place in $empty; do mkdir -p "$place"; mount -t tmpfs tmpfs "$place"; done
 for place in /proc/sys /sys; do mount -o "remount,bind,$settings" "$place"; done
 for place in /run /; do mount -o "remount,bind,$root" "$place"; done
 exec "$@"`;
 
 /** Runs the container's command instead of the program's flags. */
-function inContainer({ command = [], securityContext }: V1Container, files: string) {
+function inContainer(container: V1Container, { volumes = [] }: V1PodSpec, files: string) {
+  const { command = [], securityContext, volumeMounts = [] } = container;
+  const empty = volumes.filter(({ emptyDir }) => emptyDir !== undefined).map(({ name }) => name);
+  const emptyPlaces = volumeMounts.filter(({ name }) => empty.includes(name)).map((mount) => mount.mountPath);
   const flags = command.slice(1).map((word) => word.replace("$(NODE_NAME)", NODE_NAME));
   const { privileged = false, readOnlyRootFilesystem = false, capabilities } = securityContext ?? {};
   const access = (readOnly: boolean): string => (readOnly ? "ro" : "rw");
@@ -39,7 +43,7 @@ function inContainer({ command = [], securityContext }: V1Container, files: stri
     const argv = [program, ...flags];
     return [
       ...["unshare", "--mount", "sh", "-c", CONTAINER, "sh"],
-      ...[files, access(readOnlyRootFilesystem), access(!privileged)],
+      ...[files, access(readOnlyRootFilesystem), access(!privileged), emptyPlaces.join(" ")],
       ...(privileged ? argv : withCapabilities(capabilities?.add ?? [], argv)),
     ];
   };
@@ -90,14 +94,15 @@ describeDaemon(
         deployment === "kubeadm" ? KUBEADM_FILE : OUR_FILE.replace(/^mode: .*/m, `mode: ${mode}`);
       const { server, files } = await prepare(daemon, service, config);
       const pod = objectOf(deployment, "DaemonSet").spec?.template.spec;
-      for (const container of pod?.initContainers ?? []) {
-        await daemon.run([], { variant, wrap: inContainer(container, files) });
+      if (!pod) throw new Error("no pod");
+      for (const container of pod.initContainers ?? []) {
+        await daemon.run([], { variant, wrap: inContainer(container, pod, files) });
         await daemon.eventually(() => expect(daemon.proxy.ended).toBe(0));
       }
-      const [container] = pod?.containers ?? [];
+      const [container] = pod.containers;
       if (container === undefined) throw new Error("no container");
       container.securityContext?.capabilities?.add?.push(...add);
-      const proxy = await daemon.run([], { variant, wrap: inContainer(container, files) });
+      const proxy = await daemon.run([], { variant, wrap: inContainer(container, pod, files) });
       for (const family of ["IPv4", "IPv6"] as const) await daemon.expectAnswer(service, "p1", family);
 
       expect((await daemon.fetch(10249, "/proxyMode")).body).toBe(mode);
