@@ -1,5 +1,6 @@
 /** What the relay has counted, as traffic of service ports: each one's virtual ports are added up. Pure. */
-import type { EndpointStats, RelayStats, VirtualPortStats } from "../../relay/types.ts";
+import { newCounters } from "../../relay/counters.ts";
+import type { EndpointStats, RelayStats, TrafficStats, VirtualPortStats } from "../../relay/types.ts";
 import type {
   EndpointTraffic,
   FailureCounts,
@@ -21,15 +22,7 @@ export const NO_STATS: RelayStats = {
   internalErrors: 0,
 };
 
-const NO_FAILURES: FailureCounts = {
-  refused: 0,
-  timeout: 0,
-  unreachable: 0,
-  reset: 0,
-  noEndpoint: 0,
-  limit: 0,
-  resources: 0,
-};
+const NOTHING_COUNTED: TrafficStats = newCounters();
 
 /** The relay is silent on virtual ports that nobody came to; here they are, all of them at 0. */
 export function withUnused(stats: RelayStats, ids: Iterable<string>): RelayStats {
@@ -43,13 +36,7 @@ function unusedPort(id: string): VirtualPortStats {
     id,
     protocol: /\/UDP [a-z]+$/.test(id) ? "UDP" : "TCP",
     draining: false,
-    active: 0,
-    total: 0,
-    failures: NO_FAILURES,
-    resetByClient: 0,
-    resetByEndpoint: 0,
-    bytesToEndpoint: 0,
-    bytesToClient: 0,
+    ...NOTHING_COUNTED,
     endpoints: [],
   };
 }
