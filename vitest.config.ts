@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-// Five suites, one runner. Unit and api run anywhere. Kernel needs root on Linux and owns network namespaces, so its
-// files run one after the other. Ipvs boots user-mode Linux for each file, which keeps one CPU busy; its tests are those
-// of the test runs inside (test/support/uml/suite/declare.ts).
+// Five suites, one runner. Unit and api run anywhere. Kernel needs root on Linux; each file has network namespaces of its
+// own. Ipvs boots user-mode Linux for each file, which keeps one CPU busy; its tests are those of the test runs inside
+// (test/support/uml/suite/declare.ts). These two wait much and take long, so two files run at a time, those of ipvs first.
 export default defineConfig({
   test: {
     projects: [
@@ -13,7 +13,7 @@ export default defineConfig({
           name: "kernel",
           include: ["test/kernel/**/*.test.ts"],
           sequence: { groupOrder: 1 },
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -22,7 +22,7 @@ export default defineConfig({
         test: {
           name: "ipvs",
           include: ["test/ipvs/*.test.ts"],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
           maxWorkers: 2,
           testTimeout: 120_000,
         },

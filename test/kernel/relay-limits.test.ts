@@ -217,7 +217,11 @@ describe.skipIf(missing)(`relay, limits${missing ? `: skipped, ${missing}` : ""}
     using server = new TestServer(network.server, first);
     using _client = await TestSocket.connect(network.client, at(virtual, PORT));
     using _accepted = await server.accept();
-    expect((await relay.stats()).ports.map(({ id }) => id)).toEqual([good.id]);
+    const { ports } = await until("carried", async () => {
+      const stats = await relay.stats();
+      return stats.ports.length > 0 && stats;
+    });
+    expect(ports.map(({ id }) => id)).toEqual([good.id]);
     await relay.stop({ graceMs: 0 });
   });
 });
