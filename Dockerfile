@@ -11,8 +11,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
 COPY bin bin
+RUN npm ci
 COPY src src
 RUN PATH=$(echo /build/node_modules/node-linux-*/bin):$PATH npm run build:executable
 COPY container container
