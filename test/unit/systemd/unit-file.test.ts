@@ -12,9 +12,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parseCommandLine } from "../../../src/cli/parse-command-line.ts";
+import { STATUS_SOCKET } from "../../../src/config/defaults.ts";
 import { documentedRights } from "../../support/rights.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -65,6 +66,13 @@ test("the program may keep the priority under memory pressure that the unit give
   expect(settings("OOMScoreAdjust")).toEqual([
     "config" in result ? `${result.config.oomScoreAdj}` : "no config",
   ]);
+});
+
+test("the status socket has a folder of its own, which no drop-in takes away", () => {
+  expect(settings("RuntimeDirectory").map((name) => `/run/${name}`)).toEqual([dirname(STATUS_SOCKET)]);
+  for (const dropIn of readdirSync(join(ROOT, "systemd/drop-ins"))) {
+    expect(read(`systemd/drop-ins/${dropIn}`)).not.toMatch(/^RuntimeDirectory/m);
+  }
 });
 
 const analyze = (...args: string[]) => spawnSync("systemd-analyze", args, { encoding: "utf8" });
