@@ -20,6 +20,24 @@ const IPTABLES = `*nat
 -A KUBE-SERVICES -p tcp -j KUBE-SVC-AAAAAAAAAAAAAAAA
 COMMIT
 `;
+/** What userspace mode of upstream 1.25 leaves, which has one Service with a node port. */
+const UPSTREAM_USERSPACE = `*nat
+:KUBE-PORTALS-CONTAINER - [0:0]
+:KUBE-PORTALS-HOST - [0:0]
+:KUBE-NODEPORT-CONTAINER - [0:0]
+:KUBE-NODEPORT-HOST - [0:0]
+-A PREROUTING -m comment --comment "handle ClusterIPs; NOTE: this must be before the NodePort rules" -j KUBE-PORTALS-CONTAINER
+-A PREROUTING -m addrtype --dst-type LOCAL -m comment --comment "handle service NodePorts; NOTE: this must be the last rule in the chain" -j KUBE-NODEPORT-CONTAINER
+-A OUTPUT -m comment --comment "handle ClusterIPs; NOTE: this must be before the NodePort rules" -j KUBE-PORTALS-HOST
+-A OUTPUT -m addrtype --dst-type LOCAL -m comment --comment "handle service NodePorts; NOTE: this must be the last rule in the chain" -j KUBE-NODEPORT-HOST
+-A KUBE-PORTALS-CONTAINER -p tcp --dport 80 -j REDIRECT --to-ports 36357
+-A KUBE-NODEPORT-CONTAINER -p tcp --dport 30080 -j REDIRECT --to-ports 36357
+COMMIT
+*filter
+:KUBE-NODEPORT-NON-LOCAL - [0:0]
+-A INPUT -m comment --comment "Ensure that non-local NodePort traffic can flow" -j KUBE-NODEPORT-NON-LOCAL
+COMMIT
+`;
 const NFTABLES = `
 table ip kube-proxy { chain services { }
 }
@@ -69,6 +87,17 @@ describe.skipIf(missing)(`leftovers of modes${missing ? ` (skipped: ${missing})`
     expect(await remove("iptables")).toEqual({ failures: 0, told });
     expect(await left()).toEqual({ ...before, tables: ["table ip other"] });
     expect(await remove("iptables")).toEqual({ failures: 0, told: [] });
+  });
+
+  test.each(["iptables", "nftables", null] as const)("upstream's userspace mode, before %s", async (kept) => {
+    for (const program of PROGRAMS) await ns.exec([`${program}-restore`, "--noflush"], UPSTREAM_USERSPACE);
+    const { failures, told } = await remove(kept);
+    expect({ failures, told }).toMatchObject({
+      failures: 0,
+      told: expect.arrayContaining([`${REMOVED}: userspace IPv4`, `${REMOVED}: userspace IPv6`]),
+    });
+    const saved = await Promise.all(PROGRAMS.map((program) => ns.exec([`${program}-save`])));
+    expect(saved.join("").match(/KUBE-(?:PORTALS|NODEPORT-)\S+/g)).toBeNull();
   });
 
   test("for good: all", async () => {

@@ -8,6 +8,8 @@ export interface JumpRule<T extends RestoreTable = RestoreTable> {
   readonly to: string;
   /** Only packets that begin a flow: these chains hold verdicts on first packets, and INPUT's length costs every packet. */
   readonly newOnly: boolean;
+  /** Only packets to addresses of the node itself. Default: all. */
+  readonly localOnly?: boolean;
   /** Empty for KUBE-FIREWALL: the rule must equal the one that kubelet writes. */
   readonly comment: string;
 }
@@ -16,6 +18,7 @@ export interface JumpRule<T extends RestoreTable = RestoreTable> {
 export function jumpArguments(rule: JumpRule): readonly string[] {
   return [
     ...(rule.newOnly ? ["-m", "conntrack", "--ctstate", "NEW"] : []),
+    ...(rule.localOnly ? ["-m", "addrtype", "--dst-type", "LOCAL"] : []),
     ...(rule.comment ? ["-m", "comment", "--comment", rule.comment] : []),
     "-j",
     rule.to,

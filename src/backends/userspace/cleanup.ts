@@ -15,19 +15,24 @@ import { setTable } from "./set-specs.ts";
 const NODE_PORT_CHAINS = ["KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST"];
 const NODE_PORTS = "handle service NodePorts; NOTE: this must be the last rule in the chain";
 
-const jump = (from: string, to: string): JumpRule => ({
+const nodePortJump = (from: string, to: string): JumpRule => ({
   table: "nat",
   from,
   to,
   comment: NODE_PORTS,
   newOnly: false,
+  localOnly: true,
 });
 
 const SET_NAMES = namesInBothFamilies(SET);
 
 /** What of the mode can be in iptables. */
 export const USERSPACE_CHAINS: Belongings = {
-  jumps: [...JUMPS, jump("PREROUTING", "KUBE-NODEPORT-CONTAINER"), jump("OUTPUT", "KUBE-NODEPORT-HOST")],
+  jumps: [
+    ...JUMPS,
+    nodePortJump("PREROUTING", "KUBE-NODEPORT-CONTAINER"),
+    nodePortJump("OUTPUT", "KUBE-NODEPORT-HOST"),
+  ],
   chains: {
     nat: [CHAIN.portalsContainer, CHAIN.portalsHost, ...NODE_PORT_CHAINS, CHAIN.canary],
     filter: [CHAIN.services, CHAIN.nonLocal, CHAIN.canary],
