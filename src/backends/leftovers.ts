@@ -15,8 +15,11 @@ import { IPVS_CHAINS, IPVS_TELLTALE, removeServers } from "./ipvs/cleanup.ts";
 import { setTable as ipvsSetTable } from "./ipvs/set-specs.ts";
 import { removeSetsAndRouting, USERSPACE_CHAINS, USERSPACE_TELLTALE } from "./userspace/cleanup.ts";
 
-/** Removes some of a mode's objects of one family, whoever made them; returns whether there were any. */
-type Remover = (family: IpFamily) => boolean | Promise<boolean>;
+/**
+ * Removes some of a mode's objects of one family, whoever made them. Returns whether there were any; `shared` if they may
+ * as well be another mode's.
+ */
+type Remover = (family: IpFamily) => boolean | Promise<boolean | "shared">;
 
 type ModeRemover = readonly [ProxyMode, Remover];
 
@@ -78,33 +81,48 @@ export async function removeLeftovers(
   let failures = 0;
   const removeFrom = async (family: IpFamily): Promise<void> => {
     const removed = new Set<ProxyMode>();
+    const shared = new Set<ProxyMode>();
     for (const [mode, remover] of removers) {
       if (mode === kept) continue;
       try {
-        if (await remover(family)) removed.add(mode);
+        const had = await remover(family);
+        if (had) (had === "shared" ? shared : removed).add(mode);
       } catch (error) {
         failures++;
         logger.error({ err: error, mode, family }, "could not remove all rules of a mode");
       }
     }
-    for (const mode of removed) logger.info({ mode, family }, "removed the rules of a mode");
+    // What modes share is told as a mode's only if none was there that explains it.
+    const told = CHAINS.some(({ mode }) => removed.has(mode)) ? removed : new Set([...removed, ...shared]);
+    for (const mode of told) logger.info({ mode, family }, "removed the rules of a mode");
   };
   await Promise.all(IP_FAMILIES.map(removeFrom));
   return failures;
 }
 
 function chainRemovers(kept: ProxyMode | undefined): readonly ModeRemover[] {
-  return chainRemovals(kept).map(
-    ({ mode, find, telltale }) => [mode, (family) => removeFromAllVariants(family, find, telltale)] as const,
-  );
+  return chainRemovals(kept).map(({ mode, find, telltale, onlyIfThere }) => {
+    const [table, chain] = telltale;
+    const remover: Remover = async (family) => {
+      let there = false;
+      const watched: FindBelongings = (kernel) => {
+        there ||= kernel[table].has(chain);
+        return find(kernel);
+      };
+      const had = await removeFromAllVariants(family, watched, onlyIfThere ? telltale : undefined);
+      return had && (there || "shared");
+    };
+    return [mode, remover];
+  });
 }
 
 /** How to remove the chains of a mode. */
 export interface ChainRemoval {
   readonly mode: ProxyMode;
   readonly find: FindBelongings;
-  /** Without this chain there is nothing to remove; undefined = remove whatever is there. */
-  readonly telltale: ChainRef | undefined;
+  readonly telltale: ChainRef;
+  /** Without the telltale there is nothing to remove. Else whatever is there goes. */
+  readonly onlyIfThere: boolean;
 }
 
 /**
@@ -124,6 +142,6 @@ export function chainRemovals(kept: ProxyMode | undefined): readonly ChainRemova
       const others = CHAINS.filter((other) => other.mode === kept || removedLater.includes(other));
       return others.reduce((going, other) => apartFrom(going, other.find(kernel), kernel), find(kernel));
     };
-    return { mode, find: findApart, telltale: keptHasChains ? telltale : undefined };
+    return { mode, find: findApart, telltale, onlyIfThere: keptHasChains };
   });
 }

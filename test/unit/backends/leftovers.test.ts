@@ -52,8 +52,8 @@ async function withModes(...modes: readonly ChainMode[]): Promise<FakeIpTables> 
 /** As `removeLeftovers` does; returns the modes of which there was something. */
 async function remove(iptables: FakeIpTables, kept: ProxyMode | undefined): Promise<string[]> {
   const removed: string[] = [];
-  for (const { mode, find, telltale } of chainRemovals(kept)) {
-    if (telltale !== undefined && !(await iptables.chainExists(...telltale))) continue;
+  for (const { mode, find, telltale, onlyIfThere } of chainRemovals(kept)) {
+    if (onlyIfThere && !(await iptables.chainExists(...telltale))) continue;
     if (await removeChains(iptables, find)) removed.push(mode);
   }
   return removed.sort();
