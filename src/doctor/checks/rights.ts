@@ -11,10 +11,12 @@ const CHECK = "rights";
 export const rights: Check = ({ capabilities, config, defaults, running }) => {
   if (capabilities === undefined) return [fine(CHECK, "not applicable", "capabilities cannot be read")];
   const has = (capability: bigint): boolean => ((capabilities >> capability) & 1n) === 1n;
-  const usesLegacy = config.mode !== "nftables" && defaults.some(({ variant }) => variant === "legacy");
+  // The iptables programs open a raw socket: those of iptables-legacy always, either variant for rules over sets.
+  const usesSets = config.mode === "ipvs" || config.mode === "userspace";
+  const usesLegacy = config.mode === "iptables" && defaults.some(({ variant }) => variant === "legacy");
   const missing = [
     ...(has(CAP_NET_ADMIN) ? [] : ["CAP_NET_ADMIN"]),
-    ...(usesLegacy && !has(CAP_NET_RAW) ? ["CAP_NET_RAW"] : []),
+    ...((usesSets || usesLegacy) && !has(CAP_NET_RAW) ? ["CAP_NET_RAW"] : []),
   ];
   const who = running === undefined ? "this user, if the proxy were started by it," : "the running proxy";
   if (missing.length === 0) return [fine(CHECK, "ok", `${who} has the capabilities that it needs`)];

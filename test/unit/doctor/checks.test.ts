@@ -65,6 +65,26 @@ describe("what is wrong is found", () => {
       /^problem rights: the running proxy lacks CAP_NET_RAW$/,
     ],
     [
+      "no raw sockets, in ipvs mode",
+      {
+        capabilities: NET_ADMIN,
+        config: configOf("--proxy-mode=ipvs"),
+        variants: [],
+        sysctls: sysctls({ "net/ipv4/conf/all/route_localnet": "0" }),
+      },
+      /^problem rights: the running proxy lacks CAP_NET_RAW$/,
+    ],
+    [
+      "no raw sockets, in userspace mode",
+      {
+        capabilities: NET_ADMIN,
+        config: configOf("--proxy-mode=userspace"),
+        variants: [],
+        sysctls: sysctls({ "net/ipv4/conf/all/route_localnet": "0" }),
+      },
+      /^problem rights: the running proxy lacks CAP_NET_RAW$/,
+    ],
+    [
       "a user without rights",
       { ...stopped, capabilities: 0n },
       /^problem rights: this user, if the proxy were started by it, lacks CAP_NET_ADMIN$/,
