@@ -301,7 +301,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
         "service-metrics-limit",
         type.count,
         "serviceMetricsLimit",
-        "service ports with metrics of their own in each family, in nftables mode; 0 counts nothing",
+        "service ports with metrics of their own in each family, in other modes than iptables; 0: none",
       ),
       own(
         "status-socket",
