@@ -8,6 +8,11 @@ import { userspaceOptions } from "../../../support/userspace-options.ts";
 
 export const OPTIONS = userspaceOptions("IPv4", { nodePortAddresses: ["192.168.0.2", "192.168.1.2"] });
 
+/** In which order clients' destinations lead to a virtual port makes no difference, and nobody is told of it. */
+export function inOrder(spec: VirtualPortSpec): VirtualPortSpec {
+  return { ...spec, destinations: [...spec.destinations].sort() };
+}
+
 export class LivingNode {
   readonly state = new ServiceState(OPTIONS);
   readonly ports = new Map<string, VirtualPortSpec>();
@@ -38,9 +43,7 @@ export class LivingNode {
 
   /** Everything, in an order that does not depend on history. */
   list(): unknown {
-    const ports = [...this.ports].map(
-      ([id, spec]) => [id, { ...spec, destinations: [...spec.destinations].sort() }] as const,
-    );
+    const ports = [...this.ports].map(([id, spec]) => [id, inOrder(spec)] as const);
     return {
       ports: Object.fromEntries(ports.sort(([a], [b]) => (a < b ? -1 : 1))),
       sets: Object.fromEntries([...this.sets].map(([role, set]) => [role, [...set].sort()])),
