@@ -1,9 +1,9 @@
 /** Which mode runs on this host, and in which families: tried before anything on the node is changed. */
-import { existsSync } from "node:fs";
 import { isTransient } from "#iptables-promise";
 import { type Backend, BackendError } from "./backends/backend.ts";
 import { createBackend } from "./backends/create.ts";
 import type { Candidate } from "./cli/parse-command-line.ts";
+import { hasIPv6 } from "./kernel/addresses.ts";
 import { listNodeAddresses } from "./kernel/virtual-device.ts";
 import type { Logger } from "./logging/logger.ts";
 import { IP_FAMILIES, type IpFamily } from "./model/types.ts";
@@ -50,8 +50,7 @@ async function tryMode({ config, configuration }: Candidate, logger: Logger): Pr
     const nodeFacts = () => facts.now(family);
     const backend = createBackend(config.mode, { config, family, logger, nodeFacts });
     try {
-      if (family === "IPv6" && !existsSync("/proc/net/if_inet6"))
-        throw new BackendError("NO_IPV6", "IPv6 is off in this kernel");
+      if (family === "IPv6" && !hasIPv6()) throw new BackendError("NO_IPV6", "IPv6 is off in this kernel");
       await backend.probe();
       logger.info({ family, ...(await backend.describe()) }, "family served");
       backends.push(backend);

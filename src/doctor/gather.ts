@@ -4,6 +4,7 @@ import { release } from "node:os";
 import { createBackend } from "../backends/create.ts";
 import { NFTABLES_TABLE } from "../backends/leftovers.ts";
 import type { ProxyConfig } from "../config/proxy-config.ts";
+import { hasIPv6 } from "../kernel/addresses.ts";
 import { machineCpuCount } from "../kernel/cpu-count.ts";
 import { findLink } from "../kernel/links.ts";
 import { tableExists } from "../kernel/nf-tables.ts";
@@ -30,7 +31,6 @@ export async function gatherFacts(
   running: RunningProxy | undefined,
   logger: Logger,
 ): Promise<HostFacts> {
-  const hasIPv6 = existsSync("/proc/net/if_inet6");
   const interfaces = listInterfaces();
   const pid = running?.status.pid;
   // A proxy in another process namespace is a number that means nothing here.
@@ -38,13 +38,13 @@ export async function gatherFacts(
   return {
     config,
     kernel: release(),
-    hasIPv6,
+    hasIPv6: hasIPv6(),
     sysctls: readSysctls(interfaces.map(({ name }) => name)),
     interfaces,
     capabilities: readCapabilities(isSeen ? pid : undefined),
     invalidPackets: readInvalidPackets(),
     cpus: machineCpuCount(),
-    probes: running === undefined ? await probe(config, hasIPv6, logger) : new Map(),
+    probes: running === undefined ? await probe(config, logger) : new Map(),
     ...(await gatherIptables()),
     nftablesTables: await familiesWithTable(),
     hasIpvsDevice: hasIpvsDevice(),
@@ -98,15 +98,11 @@ function readInvalidPackets(): number | undefined {
 }
 
 /** Tries the mode as the start of the proxy does. */
-async function probe(
-  config: ProxyConfig,
-  hasIPv6: boolean,
-  logger: Logger,
-): Promise<ReadonlyMap<IpFamily, string>> {
+async function probe(config: ProxyConfig, logger: Logger): Promise<ReadonlyMap<IpFamily, string>> {
   const results = new Map<IpFamily, string>();
   const none = { nodeIPs: [], localAddresses: [], podCIDR: "", serviceCIDRs: [] };
   for (const family of IP_FAMILIES) {
-    if (family === "IPv6" && !hasIPv6) continue;
+    if (family === "IPv6" && !hasIPv6()) continue;
     const backend = createBackend(config.mode, { config, family, logger, nodeFacts: async () => none });
     try {
       await backend.probe();

@@ -1,4 +1,5 @@
 /** The node's own addresses, over rtnetlink (RTM_GETADDR, linux/if_addr.h). */
+import { existsSync } from "node:fs";
 import type { PerFamily } from "../model/types.ts";
 import { AttributeReader } from "../netlink/attributes.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress } from "../netlink/inet.ts";
@@ -14,6 +15,12 @@ export const IFA_LOCAL = 2;
 
 /** Scope of an address that is valid everywhere (RT_SCOPE_UNIVERSE, linux/rtnetlink.h). */
 export const RT_SCOPE_UNIVERSE = 0;
+
+/** Whether the kernel has IPv6, and it is not switched off as a whole (`ipv6.disable=1`). */
+export function hasIPv6(): boolean {
+  return existsSync("/proc/net/if_inet6");
+}
+
 /** The loopback device is the first of every network namespace. */
 const LOOPBACK_INDEX = 1;
 

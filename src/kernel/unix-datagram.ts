@@ -1,12 +1,10 @@
 /** Datagrams to the Unix socket of another process: Node has streams only. */
 import { closeSync } from "node:fs";
-import { connect, send, socket } from "../netlink/libc.ts";
+import { connect, MSG_DONTWAIT, SOCK_CLOEXEC, send, socket } from "../netlink/libc.ts";
 
 // sys/socket.h, sys/un.h
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const MSG_DONTWAIT = 0x40;
+export const AF_UNIX = 1;
+export const SOCK_DGRAM = 2;
 const MSG_NOSIGNAL = 0x4000;
 /** Room for the name in struct sockaddr_un, without the zero that ends a path. */
 const NAME_BYTES = 107;

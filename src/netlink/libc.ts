@@ -1,7 +1,11 @@
-/** The libc calls that Node lacks; the only file that uses koffi. Each throws a NetlinkError with the errno. */
+/** The libc calls that Node lacks, but for the relay's. Each throws a NetlinkError with the errno. */
 import { constants } from "node:os";
 import koffi from "koffi";
 import { NetlinkError } from "./errors.ts";
+
+// linux/net.h, linux/socket.h
+export const SOCK_CLOEXEC = 0o2000000;
+export const MSG_DONTWAIT = 0x40;
 
 const libc = koffi.load(null);
 

@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { constants, endianness } from "node:os";
 import { isNetlinkError, NetlinkError } from "./errors.ts";
-import { connect, getsockname, recv, send, setsockopt, socket } from "./libc.ts";
+import { connect, getsockname, MSG_DONTWAIT, recv, SOCK_CLOEXEC, send, setsockopt, socket } from "./libc.ts";
 
 /** Carries datagrams. Everything throws a NetlinkError; `receive` throws ENOBUFS when replies were lost. */
 export interface Transport {
@@ -25,7 +25,6 @@ export interface TransportOptions {
 // linux/netlink.h, asm-generic/socket.h, linux/socket.h
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
@@ -35,7 +34,6 @@ const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const MSG_TRUNC = 0x20;
-const MSG_DONTWAIT = 0x40;
 
 /** A nested attribute ends at 64 KiB; a dump fills at most 32 KiB a datagram. */
 const DATAGRAM_BYTES = 128 * 1024;

@@ -2,14 +2,9 @@
 import { closeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import koffi from "koffi";
-import { encodeUnixAddress } from "../../src/kernel/unix-datagram.ts";
+import { AF_UNIX, encodeUnixAddress, SOCK_DGRAM } from "../../src/kernel/unix-datagram.ts";
 import { isNetlinkError } from "../../src/netlink/errors.ts";
-import { recv, socket } from "../../src/netlink/libc.ts";
-
-// sys/socket.h
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const MSG_DONTWAIT = 0x40;
+import { MSG_DONTWAIT, recv, socket } from "../../src/netlink/libc.ts";
 
 const NOTICE_BYTES = 4096;
 const POLL_MS = 20;
