@@ -44,6 +44,8 @@ const ALL = SERVICES + URGENT.length;
 const WATCHED = [SERVICES - 1, SERVICES, SERVICES + 1];
 
 const PROGRAMS = { IPv4: "iptables", IPv6: "ip6tables" } as const;
+/** Where a container runtime's own bridge would have its containers. */
+const RUNTIME_CIDR = { IPv4: "172.17.0.0/16", IPv6: "fd00:172:17::/64" } as const;
 
 /** Stands in for the restore program: when the rules have just been written, it looks at what else there is. */
 const spying = (program: string): string => `#!/bin/sh
@@ -78,6 +80,12 @@ beforeAll(async () => {
   monitor.stdout?.setEncoding("utf8").on("data", (text) => {
     heard += text;
   });
+  for (const family of IP_FAMILIES) {
+    // As a runtime does on every node before any proxy starts. Where the proxy's rules are the first that track connections,
+    // those under way count as new to them and are masqueraded half-way, so that the far end resets them.
+    const masquerade = ["-A", "POSTROUTING", "-s", RUNTIME_CIDR[family], "-j", "MASQUERADE"];
+    await node.exec([`${PROGRAMS[family]}-legacy`, "-w", "-t", "nat", ...masquerade]);
+  }
   const targets = hosts.map((host) => ({ protocol: "TCP" as const, host, port: 80 }));
   // More objects than an ordinary test has, on a machine that may be busy: no half minute for them to be there.
   const files = new Map([["objects.yaml", OBJECTS.map((object) => JSON.stringify(object)).join("\n---\n")]]);
