@@ -284,6 +284,7 @@ export class KubeProxy {
     const view: ProxyView = {
       config: this.#config,
       nodeName: this.#options.nodeName,
+      nodeIPs: () => this.#facts.nodeIPs,
       store: this.#store,
       families: () => [...this.#families.values()],
       notServed: () => notServed,

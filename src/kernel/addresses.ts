@@ -1,10 +1,11 @@
 /** The node's own addresses, over rtnetlink (RTM_GETADDR, linux/if_addr.h). */
 import { existsSync } from "node:fs";
-import type { PerFamily } from "../model/types.ts";
+import { IP_FAMILIES, type IpFamily, type PerFamily } from "../model/types.ts";
 import { AttributeReader } from "../netlink/attributes.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress } from "../netlink/inet.ts";
 import type { NetlinkMessage, NetlinkRequest } from "../netlink/messages.ts";
 import { findLink } from "./links.ts";
+import { defaultSource } from "./route.ts";
 import { openRtnetlink } from "./rtnetlink.ts";
 
 const RTM_GETADDR = 22;
@@ -28,7 +29,10 @@ const LOOPBACK_INDEX = 1;
 export interface HostAddresses {
   /** Every address of every interface, loopback included. */
   readonly local: PerFamily<readonly string[]>;
-  /** Those by which other hosts may know this one: of global scope, and not on the loopback device. */
+  /**
+   * Those by which other hosts may know this one: of global scope, and not on the loopback device. First comes, wherever it
+   * is, the one from which the kernel sends to the rest of the world: the first interface may well be a bridge.
+   */
   readonly outward: PerFamily<readonly string[]>;
 }
 
@@ -47,7 +51,13 @@ export async function listAddresses({ exceptLink }: ListOptions = {}): Promise<H
   const all = await socket.dumpAll("list addresses", listRequest(AF_UNSPEC));
   const isExcept = except === undefined ? () => false : isOnLink(except.index);
   const messages = all.filter((message) => !isExcept(message));
-  return { local: byFamily(messages), outward: byFamily(messages.filter(isOutward)) };
+  const [local, outward] = [byFamily(messages), byFamily(messages.filter(isOutward))];
+  for (const family of IP_FAMILIES) {
+    const source = defaultSource(socket, family);
+    if (source !== undefined && local[family].includes(source))
+      outward[family] = [source, ...outward[family].filter((ip) => ip !== source)];
+  }
+  return { local, outward };
 }
 
 /** Asks, in a dump, for the addresses of a family (AF_…). */
@@ -57,7 +67,7 @@ export function listRequest(family: number): NetlinkRequest {
   return { type: RTM_GETADDR, flags: 0, payload };
 }
 
-function byFamily(messages: readonly NetlinkMessage[]): PerFamily<readonly string[]> {
+function byFamily(messages: readonly NetlinkMessage[]): Record<IpFamily, readonly string[]> {
   return { IPv4: [...addressesOf(messages, AF_INET)], IPv6: [...addressesOf(messages, AF_INET6)] };
 }
 

@@ -8,14 +8,14 @@
 import type { IpFamily } from "../model/types.ts";
 import { AttributeReader, AttributeWriter } from "../netlink/attributes.ts";
 import { isNetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6, encodeAddress } from "../netlink/inet.ts";
+import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { RT_SCOPE_UNIVERSE } from "./addresses.ts";
+import { lookUpRoute, RTMSG_BYTES, routeHeader } from "./route.ts";
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
-const RTM_GETROUTE = 26;
 const RTM_NEWRULE = 32;
 const RTM_DELRULE = 33;
 /** struct fib_rule_hdr: family, two prefix lengths, TOS, table, reserved (2), action (u8 each), flags (u32). */
@@ -25,13 +25,8 @@ const FRA_PRIORITY = 6;
 const FRA_FWMARK = 10;
 const FRA_TABLE = 15;
 const FRA_FWMASK = 16;
-/** struct rtmsg: family, two prefix lengths, TOS, table, protocol, scope, type (u8 each), flags (u32). */
-const RTMSG_BYTES = 12;
-const RTM_F_LOOKUP_TABLE = 0x1000;
-const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_TABLE = 15;
-const RTA_MARK = 16;
 const RTN_LOCAL = 2;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_HOST = 254;
@@ -39,9 +34,6 @@ const RT_SCOPE_HOST = 254;
 const RT_SCOPE_NOWHERE = 255;
 /** The loopback device is the first of every network namespace. */
 const LOOPBACK_INDEX = 1;
-
-/** Addresses that no machine has (RFC 1112, section 4; RFC 6666): a route to them is found by the rules alone. */
-const NOBODY = { IPv4: "240.0.0.1", IPv6: "100::1" } as const;
 
 /** What there is to be; the table is nobody else's. */
 export interface PolicyRoute {
@@ -54,15 +46,10 @@ export interface PolicyRoute {
 }
 
 /** Whether marked packets are delivered. Asks the kernel for a route, so rule and route are seen at work. */
-export function hasPolicyRoute(socket: NetlinkSocket, route: PolicyRoute): boolean {
-  try {
-    const [message] = socket.request("look up a route by mark", lookUpRequest(route));
-    return message !== undefined && isOfTable(message, route.table);
-  } catch (error) {
-    // Without the rule, the machine may have no route to nobody.
-    if (isNetlinkError(error, "ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL")) return false;
-    throw error;
-  }
+export function hasPolicyRoute(socket: NetlinkSocket, { family, mark, table }: PolicyRoute): boolean {
+  // Without the rule, the machine may have no route to nobody.
+  const message = lookUpRoute(socket, family, mark);
+  return message !== undefined && isOfTable(message, table);
 }
 
 /** Makes sure that marked packets are delivered; returns whether anything was missing. Throws a NetlinkError. */
@@ -92,14 +79,6 @@ export function removePolicyRoutes(socket: NetlinkSocket, family: IpFamily, tabl
   while (removeOne("remove a routing rule", removeRuleRequest(family, table)));
   while (removeOne("remove a local default route", removeRouteRequest(family, table)));
   return removed;
-}
-
-/** Asks by which route a packet with the mark would go. */
-export function lookUpRequest({ family, mark }: PolicyRoute): NetlinkRequest {
-  const address = encodeAddress(NOBODY[family]);
-  const header = routeHeader(family, { prefixLength: address.length * 8, flags: RTM_F_LOOKUP_TABLE });
-  const payload = new AttributeWriter(header).bytes(RTA_DST, address).u32(RTA_MARK, mark).finish();
-  return { type: RTM_GETROUTE, flags: 0, payload };
 }
 
 /** Adds `local default dev lo`. */
@@ -134,24 +113,9 @@ export function removeRuleRequest(family: IpFamily, table: number): NetlinkReque
 
 function ruleWriter(family: IpFamily, table: number): AttributeWriter {
   const header = Buffer.alloc(FIB_RULE_HDR_BYTES);
-  header.writeUInt8(numberOf(family), 0);
+  header.writeUInt8(family === "IPv4" ? AF_INET : AF_INET6, 0);
   header.writeUInt8(FR_ACT_TO_TBL, 7);
   return new AttributeWriter(header).u32(FRA_TABLE, table);
-}
-
-function routeHeader(
-  family: IpFamily,
-  fields: { prefixLength?: number; protocol?: number; scope?: number; type?: number; flags?: number },
-): Buffer {
-  const { prefixLength = 0, protocol = 0, scope = 0, type = 0, flags = 0 } = fields;
-  const header = Buffer.alloc(RTMSG_BYTES);
-  header.set([numberOf(family), prefixLength, 0, 0, 0, protocol, scope, type]);
-  header.writeUInt32LE(flags, 8);
-  return header;
-}
-
-function numberOf(family: IpFamily): number {
-  return family === "IPv4" ? AF_INET : AF_INET6;
 }
 
 /** struct rtmsg has the type of the route in its eighth byte. */

@@ -4,6 +4,7 @@ import type { HealthReport } from "../health/proxy-health.ts";
 import type { IpFamily, NodeContext, ServiceKey, ServicePort } from "../model/types.ts";
 import type { Store } from "../store/store.ts";
 import type { FamilyLoop } from "../sync/family-loop.ts";
+import type { NodeIPs } from "../sync/node-identity.ts";
 
 export interface FamilyView {
   readonly family: IpFamily;
@@ -17,6 +18,8 @@ export interface FamilyView {
 export interface ProxyView {
   readonly config: ProxyConfig;
   readonly nodeName: string;
+  /** The addresses that the proxy takes for the node's. */
+  readonly nodeIPs: () => NodeIPs;
   readonly store: Pick<Store, "service" | "slices" | "serviceKeys" | "node">;
   readonly families: () => readonly FamilyView[];
   /** Why families are not served. */

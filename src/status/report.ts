@@ -22,6 +22,8 @@ export interface StatusReport {
   readonly nowMs: number;
   readonly mode: ProxyMode;
   readonly node: string;
+  /** At most one of each family, that of the primary family first. */
+  readonly nodeIPs: readonly string[];
   readonly kernel: string;
   /** `API server`, with its URL where one is configured, or the manifest folder. */
   readonly source: string;

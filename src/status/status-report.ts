@@ -1,6 +1,7 @@
 /** How the proxy is doing, in one report. Pure, but for what it asks of the view. */
 import { release } from "node:os";
 import { IP_FAMILIES, type IpFamily } from "../model/types.ts";
+import type { NodeIPs } from "../sync/node-identity.ts";
 import { KUBERNETES_VERSION, PROGRAM_NAME, PROGRAM_VERSION } from "../version.ts";
 import type { FamilyView, ProxyView } from "./proxy-view.ts";
 import type { FamilyReport, FamilyState, StatusReport } from "./report.ts";
@@ -34,6 +35,7 @@ export async function reportStatus(view: ProxyView, startedMs: number, nowMs: nu
     nowMs,
     mode: view.config.mode,
     node: view.nodeName,
+    nodeIPs: primaryFirst(view.nodeIPs()),
     kernel: release(),
     source: sourceOf(view),
     healthy: problems.length === 0,
@@ -45,6 +47,11 @@ export async function reportStatus(view: ProxyView, startedMs: number, nowMs: nu
 
 async function details(view: FamilyView): Promise<FamilyReport["details"]> {
   return view.describe().catch(() => ({}));
+}
+
+function primaryFirst({ ips, primary }: NodeIPs): readonly string[] {
+  const ordered = [primary, ...IP_FAMILIES.filter((family) => family !== primary)];
+  return ordered.map((family) => ips[family]).filter((ip) => ip !== "");
 }
 
 function sourceOf({ config }: ProxyView): string {

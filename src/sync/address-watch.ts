@@ -1,4 +1,4 @@
-/** Notices that the node's addresses changed: node ports limited to some addresses must follow. */
+/** Notices that the node's addresses changed, or which comes first: node ports limited to some addresses must follow. */
 import type { HostAddresses } from "../kernel/addresses.ts";
 import { isLinkLocal } from "../kernel/node-port-addresses.ts";
 import type { Clock } from "./clock.ts";
@@ -49,7 +49,7 @@ export class AddressWatch {
 }
 
 /** Without link-local ones: no node port answers there, and every new pod may bring one. */
-function fingerprint({ local }: HostAddresses): string {
+function fingerprint({ local, outward }: HostAddresses): string {
   const IPv6 = local.IPv6.filter((address) => !isLinkLocal(address));
-  return [...local.IPv4, ...IPv6].sort().join();
+  return [outward.IPv4[0], outward.IPv6[0], ...[...local.IPv4, ...IPv6].sort()].join();
 }

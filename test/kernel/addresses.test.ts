@@ -21,6 +21,7 @@ addr add 192.168.5.1/24 dev up0
 addr add 192.168.5.2/24 dev up0
 addr add fd05::1/64 dev up0 nodad
 addr add 10.8.0.1 peer 10.8.0.2/32 dev up1
+addr add fd07::1/64 dev up1 nodad
 link add down0 type veth peer name down1
 addr add 172.16.0.1/16 dev down0
 addr add 192.168.5.1/24 dev down0
@@ -59,7 +60,22 @@ describe.skipIf(missing)(
     test("those on the loopback device or of link scope are not for other hosts", async () => {
       const { outward } = await call<HostAddresses>("addresses");
       expect(outward.IPv4.toSorted()).toEqual(["10.8.0.1", "172.16.0.1", "192.168.5.1", "192.168.5.2"]);
-      expect(outward.IPv6.toSorted()).toEqual(["fd05::1", "fd06::1"]);
+      expect(outward.IPv6.toSorted()).toEqual(["fd05::1", "fd06::1", "fd07::1"]);
+    });
+
+    test.each([
+      ["as the default route says", "dev up0 src 192.168.5.2", "192.168.5.2", "dev up1", "fd07::1"],
+      ["also on the loopback device", "dev up0 src 198.18.0.9", "198.18.0.9", "dev up0", "fd05::1"],
+    ])("that from which the kernel sends to the world is the first, %s", async (_how, to4, ip4, to6, ip6) => {
+      const before = await call<HostAddresses>("addresses");
+      await ns.exec(["ip", "-4", "route", "replace", "default", ...to4.split(" ")]);
+      await ns.exec(["ip", "-6", "route", "replace", "default", ...to6.split(" ")]);
+      const { local, outward } = await call<HostAddresses>("addresses");
+      expect([outward.IPv4[0], outward.IPv6[0]]).toEqual([ip4, ip6]);
+      expect(new Set(outward.IPv4)).toEqual(new Set([ip4, ...before.outward.IPv4]));
+      expect(new Set(outward.IPv6)).toEqual(new Set(before.outward.IPv6));
+      expect(outward.IPv4).toHaveLength(new Set(outward.IPv4).size);
+      expect(local).toEqual(before.local);
     });
 
     test("counters are made once and count packets", async () => {

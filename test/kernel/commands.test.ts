@@ -92,7 +92,9 @@ describe.skipIf(missing !== undefined)(`commands ${missing ?? ""}`, () => {
         code: 0,
         text: expect.stringMatching(/^kube-proxy-ts \S+ is healthy\n/),
       });
-      expect(text).toMatch(/\nmode +nftables\nnode +node\nsource +folder \/run\/manifests\n/);
+      expect(text).toMatch(
+        /\nmode +nftables\nnode +node \(192\.0\.2\.1, 2001:db8::1\)\nsource +folder \/run\/manifests\n/,
+      );
       const report = await json<StatusReport>("status");
       expect(report.families.map(({ family, state }) => [family, state])).toEqual([
         ["IPv4", "in sync"],

@@ -16,7 +16,7 @@ export async function status({ options }: CommandArguments, io: CommandIo): Prom
 
 /** The report in lines. */
 export function renderStatus(report: StatusReport, terminal: Terminal): readonly string[] {
-  const { program, version, kubernetes, pid, startedMs, nowMs, mode, node, kernel, source } = report;
+  const { program, version, kubernetes, pid, startedMs, nowMs, mode, node, nodeIPs, kernel, source } = report;
   const verdict = report.healthy
     ? styled("healthy", "green", terminal)
     : styled("UNHEALTHY", "red", terminal);
@@ -27,7 +27,7 @@ export function renderStatus(report: StatusReport, terminal: Terminal): readonly
     "",
     ...renderFields([
       ["mode", mode],
-      ["node", node],
+      ["node", nodeIPs.length === 0 ? node : `${node} (${nodeIPs.join(", ")})`],
       ["source", source],
       ["behaves as", `kube-proxy ${kubernetes}`],
       ["kernel", kernel],

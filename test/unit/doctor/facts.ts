@@ -23,6 +23,7 @@ export function running(fields: Partial<StatusReport> = {}): StatusReport {
     nowMs: 1,
     mode: "iptables",
     node: "node-a",
+    nodeIPs: ["192.0.2.10"],
     kernel: "6.1",
     source: "folder /m",
     healthy: true,

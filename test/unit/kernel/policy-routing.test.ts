@@ -5,12 +5,12 @@ import {
   addRuleRequest,
   ensurePolicyRoute,
   hasPolicyRoute,
-  lookUpRequest,
   type PolicyRoute,
   removePolicyRoutes,
   removeRouteRequest,
   removeRuleRequest,
 } from "../../../src/kernel/policy-routing.ts";
+import { lookUpRequest } from "../../../src/kernel/route.ts";
 import { encodeRequests, type NetlinkRequest } from "../../../src/netlink/messages.ts";
 import { NetlinkSocket } from "../../../src/netlink/socket.ts";
 import { fromHex, toHex } from "../netlink/hex.ts";
@@ -57,7 +57,7 @@ test.each([
   ],
   [
     "ip route get 240.0.0.1 mark 0x10",
-    lookUpRequest(IPv4),
+    lookUpRequest("IPv4", 0x10),
     `2c000000 1a00 0000 00000000 00000000
     02200000 00000000 00100000   # struct rtmsg: AF_INET, /32, RTM_F_LOOKUP_TABLE
     08000100 f0000001            # RTA_DST
@@ -65,11 +65,17 @@ test.each([
   ],
   [
     "ip -6 route get 100::1 mark 0x10",
-    lookUpRequest(IPv6),
+    lookUpRequest("IPv6", 0x10),
     `38000000 1a00 0000 00000000 00000000
     0a800000 00000000 00100000
     14000100 01000000 00000000 00000000 00000001
     08001000 10000000`,
+  ],
+  [
+    "ip route get 240.0.0.1",
+    lookUpRequest("IPv4"),
+    `24000000 1a00 0000 00000000 00000000
+    02200000 00000000 00100000 08000100 f0000001`,
   ],
 ] as const)("%s", (_command, request: NetlinkRequest, hex) => {
   const sent = encodeRequests([request], 0);

@@ -32,6 +32,7 @@ describe("the report", () => {
       notices: [],
       mode: "iptables",
       node: "node-a",
+      nodeIPs: ["2001:db8::10", "192.0.2.10"],
       source: "folder /etc/services",
       families: [
         {

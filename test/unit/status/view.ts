@@ -63,6 +63,7 @@ export class ViewHarness {
     this.view = {
       config: configOf("--manifests=/etc/services", ...flags),
       nodeName: NODE_NAME,
+      nodeIPs: () => ({ ips: { IPv4: "192.0.2.10", IPv6: "2001:db8::10" }, primary: "IPv6" }),
       store: this.store,
       families: () => [
         {
