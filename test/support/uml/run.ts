@@ -12,6 +12,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { ownCpu } from "./cpu.ts";
 import { UmlError, type UmlStage } from "./error.ts";
 import { prepareJob } from "./job.ts";
 import { memoryFolder } from "./memory-folder.ts";
@@ -67,7 +68,8 @@ class Instance {
 
   constructor(folder: string, command: UmlCommand) {
     const { memoryMiB = 2048, timeoutMs = 600_000 } = command;
-    this.#process = spawn("setpriv", [...CAGE, UML, ...kernelArguments(folder, memoryMiB)], {
+    const argv = ["taskset", "--cpu-list", String(ownCpu()), UML, ...kernelArguments(folder, memoryMiB)];
+    this.#process = spawn("setpriv", [...CAGE, ...argv], {
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
       env: {
         PATH: process.env.PATH,
