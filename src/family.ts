@@ -13,6 +13,7 @@ import type { FamilyView } from "./status/proxy-view.ts";
 import type { Store } from "./store/store.ts";
 import { systemClock } from "./sync/clock.ts";
 import { FamilyLoop } from "./sync/family-loop.ts";
+import { FlowCleaner } from "./sync/flow-cleaner.ts";
 import type { NodeFacts } from "./sync/node-facts.ts";
 import { createResolver } from "./sync/resolver.ts";
 import { SyncReporter } from "./sync/sync-reporter.ts";
@@ -40,13 +41,15 @@ export class Family implements FamilyView {
   /** The ports of a Service as they should be in the kernel. */
   readonly resolve: (key: ServiceKey) => readonly ServicePort[];
   readonly #serviceHealth: ServiceHealthServers;
+  readonly #flowCleaner: FlowCleaner;
   readonly #backend: Backend;
 
   /** Nothing runs before `loop.start()`. */
   constructor(options: FamilyOptions) {
     this.#serviceHealth = serviceHealthOf(options);
+    this.#flowCleaner = flowCleanerOf(options);
     this.resolve = resolverOf(options);
-    this.loop = loopOf(options, this.resolve, this.#serviceHealth);
+    this.loop = loopOf(options, this.resolve, this.#serviceHealth, this.#flowCleaner);
     this.#backend = options.backend;
   }
 
@@ -62,6 +65,7 @@ export class Family implements FamilyView {
   /** Ends the loop and closes the servers; the rules stay in the kernel. */
   async stop(): Promise<void> {
     await this.loop.stop();
+    this.#flowCleaner.stop();
     await this.#serviceHealth.close();
     await this.#backend.close?.();
   }
@@ -88,6 +92,17 @@ function serviceHealthOf({ backend, facts, health, events, logger }: FamilyOptio
   });
 }
 
+function flowCleanerOf({ backend, metrics, logger }: FamilyOptions): FlowCleaner {
+  return new FlowCleaner({
+    flows: { list: listUdpFlows, delete: deleteUdpFlows },
+    localAddresses: async (family) => (await listNodeAddresses()).local[family],
+    ownUdpPorts: () => backend.ownUdpPorts?.() ?? new Set(),
+    metrics,
+    clock: systemClock,
+    logger,
+  });
+}
+
 function resolverOf({ store, backend, nodeName, config }: FamilyOptions): Family["resolve"] {
   return createResolver(store, backend.family, nodeName, {
     preferSameNode: config.featureGates.PreferSameTrafficDistribution !== false,
@@ -98,6 +113,7 @@ function loopOf(
   options: FamilyOptions,
   resolve: Family["resolve"],
   serviceHealth: ServiceHealthServers,
+  flows: FlowCleaner,
 ): FamilyLoop {
   const { backend, config, store, health, metrics, events, logger } = options;
   const observer = new SyncReporter({
@@ -105,9 +121,7 @@ function loopOf(
     health,
     serviceHealth,
     events,
-    flows: { list: listUdpFlows, delete: deleteUdpFlows },
-    localAddresses: async (family) => (await listNodeAddresses()).local[family],
-    ownUdpPorts: () => backend.ownUdpPorts?.() ?? new Set(),
+    flows,
     logger,
   });
   return new FamilyLoop({

@@ -39,20 +39,28 @@ const IPPROTO_UDP = 17;
 /** Acknowledgements of this many deletions fit a receive buffer of the default size (about 270 do). */
 const DELETES_PER_DATAGRAM = 128;
 
-/** One tracked UDP flow: its original direction, who answers it, and what else identifies the entry. */
-export interface UdpFlow {
+/** By which a tracked UDP flow is found: its original direction. */
+export interface FlowTuple {
   readonly family: IpFamily;
   readonly origSrc: string;
   readonly origDst: string;
   readonly origSrcPort: number;
   readonly origDstPort: number;
+  /** Zone of the original direction; 0 = the default zone. */
+  readonly zone: number;
+  /**
+   * Distinguishes the entry from a later one with the same tuple, unless the kernel put that into the same memory. Without
+   * it, whatever entry has the tuple is meant, in whichever direction.
+   */
+  readonly id?: number;
+}
+
+/** One tracked UDP flow: its original direction, and who answers it. */
+export interface UdpFlow extends FlowTuple {
+  readonly id: number;
   /** Where the replies come from: the endpoint behind a translated flow, else the original destination. */
   readonly replySrc: string;
   readonly replySrcPort: number;
-  /** Zone of the original direction; 0 = the default zone. */
-  readonly zone: number;
-  /** Distinguishes the entry from a later one with the same tuple, unless the kernel put that into the same memory. */
-  readonly id: number;
 }
 
 /** What became of the flows to delete. */
@@ -88,10 +96,11 @@ export async function* listUdpFlows(family: IpFamily): AsyncGenerator<UdpFlow, v
 }
 
 /**
- * Deletes exactly the given entries: tuple, zone and id must match, so that a new flow that took over the tuple stays.
+ * Deletes exactly the given entries: tuple, zone and id, if there is one, must match, so that a new flow that took over
+ * the tuple stays.
  * Never throws for a single entry; throws a NetlinkError when the kernel cannot be asked at all.
  */
-export async function deleteUdpFlows(flows: readonly UdpFlow[]): Promise<DeleteResult> {
+export async function deleteUdpFlows(flows: readonly FlowTuple[]): Promise<DeleteResult> {
   using socket = NetlinkSocket.open(NETLINK_NETFILTER);
   const result = { deleted: 0, gone: 0, errors: [] as NetlinkError[] };
   for (let start = 0; start < flows.length; start += DELETES_PER_DATAGRAM) {
@@ -107,7 +116,7 @@ export async function deleteUdpFlows(flows: readonly UdpFlow[]): Promise<DeleteR
   return result;
 }
 
-function renderFlow(flow: UdpFlow | undefined): string {
+function renderFlow(flow: FlowTuple | undefined): string {
   if (flow === undefined) return "";
   return `udp src=${flow.origSrc} dst=${flow.origDst} sport=${flow.origSrcPort} dport=${flow.origDstPort}`;
 }
@@ -123,7 +132,7 @@ export function listRequest(family: IpFamily): NetlinkRequest {
 }
 
 /** The deletion of one entry. (A CT_DELETE without a tuple would flush the whole table.) */
-export function deleteRequest(flow: UdpFlow): NetlinkRequest {
+export function deleteRequest(flow: FlowTuple): NetlinkRequest {
   const writer = nfnetlinkWriter(addressFamily(flow.family));
   const isIPv4 = flow.family === "IPv4";
   writer.nested(CTA_TUPLE_ORIG, () => {
@@ -138,7 +147,7 @@ export function deleteRequest(flow: UdpFlow): NetlinkRequest {
     });
   });
   if (flow.zone !== 0) writer.u16be(CTA_ZONE, flow.zone);
-  writer.u32be(CTA_ID, flow.id);
+  if (flow.id !== undefined) writer.u32be(CTA_ID, flow.id);
   return { type: CT_DELETE, flags: NLM_F_ACK, payload: writer.finish() };
 }
 

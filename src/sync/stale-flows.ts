@@ -2,7 +2,7 @@
  * UDP flows that must be forgotten because the endpoint behind them no longer serves. TCP recovers by itself; a UDP
  * sender that never stops would keep its entry, and so its dead endpoint, for ever.
  */
-import type { DeleteResult, UdpFlow } from "../kernel/conntrack.ts";
+import type { DeleteResult, FlowTuple, UdpFlow } from "../kernel/conntrack.ts";
 import { joinHostPort } from "../model/address.ts";
 import type { IpFamily, ServicePort } from "../model/types.ts";
 
@@ -88,10 +88,27 @@ function nodePortSources(flow: UdpFlow, expected: ExpectedFlows): ReadonlySet<st
   return isLocal(flow.origDst, expected) ? allowed : undefined;
 }
 
+/** Whether no rule had a say: the destination that the client named answers itself. */
+function isUntranslated({ origDst, origDstPort, replySrc, replySrcPort }: UdpFlow): boolean {
+  return replySrc === origDst && replySrcPort === origDstPort;
+}
+
+/** What an answer to the flow would begin if the flow were not known. */
+export function backwards({ family, zone, ...flow }: UdpFlow): FlowTuple {
+  return {
+    family,
+    origSrc: flow.origDst,
+    origSrcPort: flow.origDstPort,
+    origDst: flow.origSrc,
+    origDstPort: flow.origSrcPort,
+    zone,
+  };
+}
+
 /** The kernel's table, as `kernel/conntrack.ts` gives it. */
 export interface UdpFlowTable {
   list(family: IpFamily): AsyncIterable<UdpFlow>;
-  delete(flows: readonly UdpFlow[]): Promise<DeleteResult>;
+  delete(flows: readonly FlowTuple[]): Promise<DeleteResult>;
 }
 
 /** What a reconciliation did. */
@@ -99,12 +116,20 @@ export interface ReconcileResult {
   /** Flows looked at; 0 when there was nothing to check. */
   readonly examined: number;
   readonly deleted: number;
+  /**
+   * Where flows may come from that pass by all rules: of deleted ones that no rule had translated, the first
+   * {@link MOST_BACKWARDS}. An answer to one, under way when it was deleted, begins a flow of its own, and whatever the
+   * client sends from then on counts as an answer to that.
+   */
+  readonly backwards: readonly FlowTuple[];
   /** Empty when all stale flows found are gone. */
   readonly errors: readonly Error[];
 }
 
 /** Stale flows held in memory before they are deleted. */
 const BATCH = 1024;
+
+const MOST_BACKWARDS = 4096;
 
 /**
  * Deletes the stale flows of one family while listing. Run it after the rules are in place, never before, or a deleted
@@ -117,7 +142,7 @@ export async function reconcileUdpFlows(
   table: UdpFlowTable,
 ): Promise<ReconcileResult> {
   const expected = expectFlows(family, check);
-  const result = { examined: 0, deleted: 0, errors: [] as Error[] };
+  const result = { examined: 0, deleted: 0, backwards: [] as FlowTuple[], errors: [] as Error[] };
   if (expected.byDestination.size === 0 && expected.byNodePort.size === 0) return result;
 
   let stale: UdpFlow[] = [];
@@ -136,6 +161,8 @@ export async function reconcileUdpFlows(
     for await (const flow of table.list(family)) {
       result.examined++;
       if (!isStale(flow, expected)) continue;
+      if (isUntranslated(flow) && result.backwards.length < MOST_BACKWARDS)
+        result.backwards.push(backwards(flow));
       if (stale.push(flow) === BATCH) await flush();
     }
   } catch (error) {

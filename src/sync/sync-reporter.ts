@@ -6,18 +6,15 @@ import type { ServiceHealthServers } from "../health/service-health.ts";
 import { type Logger, moduleLogger } from "../logging/logger.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { IpFamily, ServiceKey } from "../model/types.ts";
+import type { FlowCleaner } from "./flow-cleaner.ts";
 import type { SyncFailure, SyncObserver, SyncSuccess } from "./observer.ts";
-import { reconcileUdpFlows, type UdpFlowTable } from "./stale-flows.ts";
 
 export interface SyncReporterOptions {
   readonly metrics: ProxyMetrics;
   readonly health: ProxyHealth;
   readonly serviceHealth: ServiceHealthServers;
   readonly events: EventRecorder;
-  readonly flows: UdpFlowTable;
-  readonly localAddresses: (family: IpFamily) => Promise<readonly string[]>;
-  /** Ports behind which the proxy itself carries UDP flows. */
-  readonly ownUdpPorts: () => ReadonlySet<number>;
+  readonly flows: Pick<FlowCleaner, "clean">;
   readonly logger: Logger;
 }
 
@@ -57,7 +54,7 @@ export class SyncReporter implements SyncObserver {
 
   async succeeded(success: SyncSuccess): Promise<void> {
     const { family, result, atMs, durationSeconds, ledger } = success;
-    const { metrics, health, serviceHealth, logger } = this.#options;
+    const { metrics, health, serviceHealth, flows, logger } = this.#options;
     const refused = result.refused.length;
     metrics.syncFinished(family, {
       ...result,
@@ -79,7 +76,7 @@ export class SyncReporter implements SyncObserver {
     this.#reportRefused(family, result.refused);
     try {
       await serviceHealth.syncServices(ledger.healthChecks);
-      await this.#forgetFlows(success);
+      await flows.clean(family, success.udp);
     } catch (error) {
       logger.error({ err: error, family }, "work after a sync failed");
     }
@@ -115,21 +112,5 @@ export class SyncReporter implements SyncObserver {
     for (const key of before.keys())
       if (!now.has(key)) logger.info({ family, service: key }, "accepted again");
     this.#refused.set(family, now);
-  }
-
-  /** After the rules, never before: a flow deleted earlier could come back with the old endpoint. */
-  async #forgetFlows({ family, udp }: SyncSuccess): Promise<void> {
-    const { flows, localAddresses, ownUdpPorts, metrics, logger } = this.#options;
-    if (udp.previous.length === 0 && udp.current.length === 0) return;
-    const started = performance.now();
-    const result = await reconcileUdpFlows(
-      family,
-      { ...udp, localAddresses: await localAddresses(family), ownPorts: ownUdpPorts() },
-      flows,
-    );
-    metrics.conntrackReconciled(family, (performance.now() - started) / 1000, result.deleted);
-    for (const error of result.errors)
-      logger.error({ err: error, family }, "stale UDP flows may remain until the next change");
-    if (result.deleted > 0) logger.debug({ family, deleted: result.deleted }, "forgot stale UDP flows");
   }
 }

@@ -40,8 +40,11 @@ route add 10.96.0.0/16 dev lo
 route add fd96::/16 dev lo
 `;
 
-function rules(chosen: 0 | 1): string {
+/** The Service's rules with one of its endpoints, or none at all. */
+function rules(chosen?: 0 | 1): string {
   const lines = (["IPv4", "IPv6"] as const).flatMap((family) => {
+    // Connections are tracked all the same.
+    if (chosen === undefined) return ["ct state new counter"];
     const { clusterIP, endpoints, node } = PLAN[family];
     const ip = family === "IPv4" ? "ip" : "ip6";
     const target = family === "IPv4" ? endpoints[chosen] : `[${endpoints[chosen]}]`;
@@ -165,7 +168,8 @@ describe.skipIf(missing)(`UDP flows in the kernel${missing ? ` (skipped: ${missi
 
     test("while the endpoint serves only the untranslated entry goes", async () => {
       const result = await reconcile({ family, current: [service(family, { remote: [first] })] });
-      expect(result).toMatchObject({ deleted: 1, errors: [] });
+      const backwards = { origSrc: clusterIP, origSrcPort: 53, origDst: first, origDstPort: 4009, zone: 7 };
+      expect(result).toMatchObject({ deleted: 1, backwards: [backwards], errors: [] });
       expect((await shown(family)).filter((line) => line.split(" ")[3] === "7")).toEqual([]);
       expect(await destinations()).toEqual(
         [`${clusterIP}:53`, `${clusterIP}:53`, `${node}:${NODE_PORT}`, `${stranger}:${NODE_PORT}`].sort(),
@@ -177,7 +181,7 @@ describe.skipIf(missing)(`UDP flows in the kernel${missing ? ` (skipped: ${missi
       // The trouble that all this is about: new rules alone do not move a flow.
       expect(await send(clusterIP, 53, 4001)).toBe(first);
       const result = await reconcile({ family, current: [service(family, { remote: [second] })] });
-      expect(result).toEqual({ examined: 4, deleted: 3, errors: [] });
+      expect(result).toEqual({ examined: 4, deleted: 3, backwards: [], errors: [] });
       expect(await destinations()).toEqual([`${stranger}:${NODE_PORT}`]);
       expect(await sendAll(family)).toEqual([second, second, second]);
     });
@@ -215,13 +219,39 @@ describe.skipIf(missing)(`UDP flows in the kernel${missing ? ` (skipped: ${missi
       expect(await destinations()).not.toContain(`${clusterIP}:53`);
     });
 
+    test("an answer that comes after its flow was deleted keeps the client past the rules, until its own is", async () => {
+      const client = { op: "probe", protocol: "UDP", count: 1, timeoutMs: 4_000 } as const;
+      const there = { ...client, host: node, port: NODE_PORT, source: first, sourcePort: 4100 };
+      const back = { ...client, host: first, port: 4100, source: node, sourcePort: NODE_PORT };
+      // Before the Service is there: nobody listens, and an entry is made all the same.
+      await ns.exec(["nft", "-f", "-"], rules());
+      expect(await ns.ask(there)).toEqual(["refused"]);
+      await ns.exec(["nft", "-f", "-"], rules(0));
+      const result = await reconcile({ family, current: [service(family, { remote: [first] })] });
+      expect(result).toMatchObject({ deleted: 1, errors: [] });
+      expect(result.backwards).toMatchObject([
+        { origSrc: node, origSrcPort: NODE_PORT, origDst: first, origDstPort: 4100 },
+      ]);
+      expect(await ns.ask(back)).toEqual(["refused"]);
+      // The trouble: what the client sends is an answer by now, which no rule for destinations looks at.
+      expect(await ns.ask(there)).toEqual(["refused"]);
+      const deletion = await call<DeleteResult>("deleteFlows", result.backwards);
+      expect(deletion).toEqual({ deleted: 1, gone: 0, errors: [] });
+      expect(await ns.ask(there)).toEqual([{ answeredBy: first, seenSource: first }]);
+      expect(await call<DeleteResult>("deleteFlows", result.backwards)).toMatchObject({
+        deleted: 0,
+        gone: 1,
+      });
+      await ns.exec(["conntrack", "-D", "-p", "udp", "-f", FAMILY_OPTION[family], "--sport", "4100"]);
+    });
+
     test("thousands of stale flows go in one run", async () => {
       const probe = { op: "probe", protocol: "UDP", host: clusterIP, port: 53, timeoutMs: 10_000 } as const;
       await ns.ask({ ...probe, count: 3000 });
       const result = await reconcile({ family, current: [service(family, {})] });
       // A few probes share a source port.
       expect(result.deleted).toBeGreaterThan(2000);
-      expect(result).toEqual({ examined: result.deleted + 1, deleted: result.deleted, errors: [] });
+      expect(result).toMatchObject({ examined: result.deleted + 1, errors: [] });
       expect(await destinations()).toEqual([`${stranger}:${NODE_PORT}`]);
     });
   });

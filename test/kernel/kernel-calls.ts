@@ -6,7 +6,13 @@ import { readdirSync } from "node:fs";
 import { removeLeftovers } from "../../src/backends/leftovers.ts";
 import type { ProxyMode } from "../../src/config/proxy-config.ts";
 import { listAddresses } from "../../src/kernel/addresses.ts";
-import { deleteUdpFlows, listRequest, listUdpFlows, type UdpFlow } from "../../src/kernel/conntrack.ts";
+import {
+  deleteUdpFlows,
+  type FlowTuple,
+  listRequest,
+  listUdpFlows,
+  type UdpFlow,
+} from "../../src/kernel/conntrack.ts";
 import { applyConntrackSysctls, conntrackSysctls } from "../../src/kernel/conntrack-sysctls.ts";
 import { ensureNfacctCounters, nfacctAvailable, readNfacctCounters } from "../../src/kernel/nfacct.ts";
 import { ensureSysctl } from "../../src/kernel/sysctl.ts";
@@ -45,7 +51,7 @@ const CALLS = {
     for await (const flow of listUdpFlows(family)) return flow;
     return undefined;
   },
-  deleteFlows: (flows: readonly UdpFlow[]) => deleteUdpFlows(flows),
+  deleteFlows: (flows: readonly FlowTuple[]) => deleteUdpFlows(flows),
   reconcile: async ({ family, current, previous }: ReconcileArgument) => {
     const localAddresses = (await listAddresses()).local[family];
     const check = { current, previous, localAddresses };

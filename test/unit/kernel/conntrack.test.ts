@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { decodeUdpFlow, deleteRequest, listRequest, type UdpFlow } from "../../../src/kernel/conntrack.ts";
+import {
+  decodeUdpFlow,
+  deleteRequest,
+  type FlowTuple,
+  listRequest,
+  type UdpFlow,
+} from "../../../src/kernel/conntrack.ts";
 import { decodeMessages, encodeRequests, type NetlinkMessage } from "../../../src/netlink/messages.ts";
 import { fromHex, toHex } from "../netlink/hex.ts";
 
@@ -104,10 +110,15 @@ describe("decodeUdpFlow", () => {
   });
 });
 
+function withoutId({ id: _, ...tuple }: UdpFlow): FlowTuple {
+  return tuple;
+}
+
 describe("deleteRequest", () => {
   test.each([
     ["IPv4", FLOW_IPV4, DELETE_IPV4, "08000c00 97c68de5"],
     ["IPv6 in a zone", FLOW_IPV6, DELETE_IPV6, "06001200 00070000 08000c00 7945019a"],
+    ["IPv4, without an id,", withoutId(FLOW_IPV4), DELETE_IPV4, ""],
   ])("names an %s entry by tuple (as conntrack -D does), zone and id", (_what, flow, captured, rest) => {
     const sent = encodeRequests([deleteRequest(flow)], 0x6b00fcab);
     const expected = Buffer.concat([captured, fromHex(rest)]);

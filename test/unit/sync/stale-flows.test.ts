@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { DeleteResult, UdpFlow } from "../../../src/kernel/conntrack.ts";
+import type { DeleteResult, FlowTuple, UdpFlow } from "../../../src/kernel/conntrack.ts";
 import type { IpFamily, ServicePort } from "../../../src/model/types.ts";
 import { expectFlows, isStale, reconcileUdpFlows, type UdpFlowTable } from "../../../src/sync/stale-flows.ts";
 import { type ServicePortSpec, servicePort } from "../../support/service-port.ts";
@@ -219,7 +219,7 @@ class MemoryTable implements UdpFlowTable {
       if (listed.family === family) yield listed;
     }
   }
-  async delete(flows: readonly UdpFlow[]): Promise<DeleteResult> {
+  async delete(flows: readonly FlowTuple[]): Promise<DeleteResult> {
     if (this.#failures.delete !== undefined) throw this.#failures.delete;
     this.batches.push(flows.length);
     const before = this.flows.length;
@@ -237,14 +237,19 @@ describe("reconcileUdpFlows", () => {
 
   test("deletes the stale flows and counts", async () => {
     const table = new MemoryTable([good, stale, foreign]);
-    expect(await reconcileUdpFlows("IPv4", check, table)).toEqual({ examined: 3, deleted: 1, errors: [] });
+    expect(await reconcileUdpFlows("IPv4", check, table)).toEqual({
+      examined: 3,
+      deleted: 1,
+      backwards: [],
+      errors: [],
+    });
     expect(table.flows).toEqual([good, foreign]);
   });
 
   test("does not touch the table when there is no UDP port to check", async () => {
     const table = new MemoryTable([stale]);
     const tcp = { ...check, current: [servicePort(DNS)] };
-    expect(await reconcileUdpFlows("IPv4", tcp, table)).toEqual({ examined: 0, deleted: 0, errors: [] });
+    expect(await reconcileUdpFlows("IPv4", tcp, table)).toMatchObject({ examined: 0, deleted: 0 });
     expect(table.listings).toBe(0);
   });
 
@@ -264,6 +269,26 @@ describe("reconcileUdpFlows", () => {
   test("reports a deletion that fails", async () => {
     const failure = new Error("delete failed");
     const result = await reconcileUdpFlows("IPv4", check, new MemoryTable([stale], { delete: failure }));
-    expect(result).toEqual({ examined: 1, deleted: 0, errors: [failure] });
+    expect(result).toEqual({ examined: 1, deleted: 0, backwards: [], errors: [failure] });
+  });
+
+  test("tells what late answers to untranslated flows would begin", async () => {
+    const untranslated = flow("10.96.0.10:53", "10.96.0.10:53");
+    const { backwards } = await reconcileUdpFlows(
+      "IPv4",
+      check,
+      new MemoryTable([good, stale, untranslated]),
+    );
+    const clients = { origDst: "10.0.0.99", origDstPort: 4000 };
+    expect(backwards).toEqual([
+      { family: "IPv4", origSrc: "10.96.0.10", origSrcPort: 53, ...clients, zone: 0 },
+    ]);
+  });
+
+  test("holds a bounded number of those, too", async () => {
+    const untranslated = flow("10.96.0.10:53", "10.96.0.10:53");
+    const many = Array.from({ length: 10_000 }, (_, id) => ({ ...untranslated, id }));
+    const { deleted, backwards } = await reconcileUdpFlows("IPv4", check, new MemoryTable(many));
+    expect([deleted, backwards.length]).toEqual([10_000, 4096]);
   });
 });

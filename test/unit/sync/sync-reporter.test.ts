@@ -10,6 +10,7 @@ import type { UdpFlow } from "../../../src/kernel/conntrack.ts";
 import { ProxyMetrics } from "../../../src/metrics/proxy-metrics.ts";
 import type { ServicePort } from "../../../src/model/types.ts";
 import { FamilyLoop } from "../../../src/sync/family-loop.ts";
+import { FlowCleaner } from "../../../src/sync/flow-cleaner.ts";
 import { SyncReporter } from "../../../src/sync/sync-reporter.ts";
 import { LogCapture } from "../../support/log-capture.ts";
 import { servicePort } from "../../support/service-port.ts";
@@ -57,17 +58,22 @@ beforeEach(async () => {
     health,
     serviceHealth: servers,
     events: { record: (event) => events.push(event), stop: async () => {} },
-    flows: {
-      async *list() {
-        yield* [...flows];
+    flows: new FlowCleaner({
+      flows: {
+        async *list() {
+          yield* [...flows];
+        },
+        async delete(stale) {
+          for (const flow of stale) flows.splice(flows.indexOf(flow as UdpFlow), 1);
+          return { deleted: stale.length, gone: 0, errors: [] };
+        },
       },
-      async delete(stale) {
-        for (const flow of stale) flows.splice(flows.indexOf(flow), 1);
-        return { deleted: stale.length, gone: 0, errors: [] };
-      },
-    },
-    localAddresses: async () => ["192.0.2.1"],
-    ownUdpPorts: () => new Set<number>(),
+      localAddresses: async () => ["192.0.2.1"],
+      ownUdpPorts: () => new Set<number>(),
+      metrics,
+      clock,
+      logger: log.logger,
+    }),
     logger: log.logger,
   });
   loop = new FamilyLoop({
