@@ -3,6 +3,13 @@
  * is a switch, between two it is an interrupt that wakes the other.
  */
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+/** A CPU that is nobody else's until it is released, or this process ends. */
+export interface ClaimedCpu {
+  readonly cpu: number;
+  release(): void;
+}
 
 /** CPUs that this process may use, as `Cpus_allowed_list` in /proc/PID/status has them: `0-3,8`. */
 export function parseCpuList(list: string): readonly number[] {
@@ -12,14 +19,26 @@ export function parseCpuList(list: string): readonly number[] {
   });
 }
 
-/** One for each of the workers that run at the same time, which count from 1, as far as there are so many. */
-export function cpuOf(worker: number, allowed: readonly number[]): number {
-  return allowed[(worker - 1) % allowed.length] ?? 0;
+/** The first CPU that no other user-mode Linux has; undefined when each has one already. */
+export async function claimCpu(): Promise<ClaimedCpu | undefined> {
+  const status = readFileSync("/proc/self/status", "utf8");
+  for (const cpu of parseCpuList(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? "0")) {
+    const claimed = await claim(cpu);
+    if (claimed !== undefined) return claimed;
+  }
+  return undefined;
 }
 
-/** The CPU of this process's test worker. */
-export function ownCpu(): number {
-  const status = readFileSync("/proc/self/status", "utf8");
-  const allowed = parseCpuList(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? "0");
-  return cpuOf(Number(process.env.VITEST_POOL_ID ?? 1), allowed);
+/** A name in the abstract namespace of sockets can be had once, leaves no file, and goes with its process. */
+function claim(cpu: number): Promise<ClaimedCpu | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().unref();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve(undefined);
+      else reject(error);
+    });
+    server.listen({ path: `\0kube-proxy-uml-cpu-${cpu}` }, () =>
+      resolve({ cpu, release: () => server.close() }),
+    );
+  });
 }

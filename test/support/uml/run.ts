@@ -12,7 +12,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { ownCpu } from "./cpu.ts";
+import { claimCpu } from "./cpu.ts";
 import { UmlError, type UmlStage } from "./error.ts";
 import { prepareJob } from "./job.ts";
 import { memoryFolder } from "./memory-folder.ts";
@@ -49,10 +49,12 @@ const BOOT_TIMEOUT_MS = 120_000;
 /** Resolves with the command's exit code; rejects with an {@link UmlError} when it could not be run to its end. */
 export async function runInUml(command: UmlCommand): Promise<number> {
   const folder = createTemporaryFolder();
+  const claim = await claimCpu();
   try {
     await prepareJob(folder, INIT, command);
-    return await new Instance(folder, command).ended;
+    return await new Instance(folder, claim?.cpu, command).ended;
   } finally {
+    claim?.release();
     removeTemporaryFolder(folder);
   }
 }
@@ -66,10 +68,10 @@ class Instance {
   #exitCode: number | undefined;
   #why: string | undefined;
 
-  constructor(folder: string, command: UmlCommand) {
+  constructor(folder: string, cpu: number | undefined, command: UmlCommand) {
     const { memoryMiB = 2048, timeoutMs = 600_000 } = command;
-    const argv = ["taskset", "--cpu-list", String(ownCpu()), UML, ...kernelArguments(folder, memoryMiB)];
-    this.#process = spawn("setpriv", [...CAGE, ...argv], {
+    const pinned = cpu === undefined ? [] : ["taskset", "--cpu-list", String(cpu)];
+    this.#process = spawn("setpriv", [...CAGE, ...pinned, UML, ...kernelArguments(folder, memoryMiB)], {
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
       env: {
         PATH: process.env.PATH,

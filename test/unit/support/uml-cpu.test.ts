@@ -1,7 +1,7 @@
 /** Which CPU each user-mode Linux of a test run gets. */
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { cpuOf, ownCpu, parseCpuList } from "../../support/uml/cpu.ts";
+import { type ClaimedCpu, claimCpu, parseCpuList } from "../../support/uml/cpu.ts";
 
 test.each([
   ["0", [0]],
@@ -11,12 +11,17 @@ test.each([
   expect(parseCpuList(list)).toEqual(cpus);
 });
 
-test("workers have different CPUs while there are enough", () => {
-  expect([1, 2, 3, 4].map((worker) => cpuOf(worker, [3, 5, 7]))).toEqual([3, 5, 7, 3]);
-});
-
-test("this process has one that it may use", () => {
+test("each gets another while there are any, and one that was given back comes again", async () => {
   // "pid 4711's current affinity list: 0,1"
   const shown = execFileSync("taskset", ["--cpu-list", "--pid", String(process.pid)], { encoding: "utf8" });
-  expect(parseCpuList(shown.trim().split(" ").at(-1) ?? "")).toContain(ownCpu());
+  const allowed = parseCpuList(shown.trim().split(" ").at(-1) ?? "");
+  const claims: ClaimedCpu[] = [];
+  for (let claim = await claimCpu(); claim !== undefined; claim = await claimCpu()) claims.push(claim);
+  const cpus = claims.map(({ cpu }) => cpu);
+  expect(new Set(cpus).size).toBe(cpus.length);
+  expect(allowed).toEqual(expect.arrayContaining(cpus));
+  const [first, ...others] = claims;
+  first?.release();
+  expect((await claimCpu())?.cpu).toBe(first?.cpu);
+  for (const claim of others) claim.release();
 });
