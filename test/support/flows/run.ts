@@ -22,7 +22,10 @@ import {
 } from "./services.ts";
 import type { Cell, Source } from "./table.ts";
 
-/** Silence is expected in these cases, so a short wait will do. */
+/**
+ * Silence is expected in these cases, so a short wait will do. Where answers are expected as well, and have not come yet,
+ * they may just take longer on a busy machine: each round of tries waits twice as long as the one before.
+ */
 const DROP_TIMEOUT_MS = 400;
 /**
  * A refusal of the node's own TCP packet can take until its first retransmission, after 1 s. Inside user-mode Linux a
@@ -67,6 +70,7 @@ export async function runFlow(bed: Testbed, flow: FlowCase): Promise<FlowResult>
   const expected = expectedOf(flow);
   const { from, source } = SOURCES[flow.source];
   const seen = new Set<string>();
+  let patienceMs = expected.includes("timeout") ? DROP_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
   for (let tries = 0; tries < MAX_TRIES; tries += TRIES_AT_ONCE) {
     const outcomes = await bed.probe({
       from,
@@ -74,8 +78,9 @@ export async function runFlow(bed: Testbed, flow: FlowCase): Promise<FlowResult>
       ...target(flow),
       ...(source ? { source: source(flow.family) } : {}),
       count: expected.length > 1 ? TRIES_AT_ONCE : 2,
-      timeoutMs: expected.includes("timeout") ? DROP_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
+      timeoutMs: patienceMs,
     });
+    patienceMs = Math.min(2 * patienceMs, ANSWER_TIMEOUT_MS);
     for (const outcome of outcomes) seen.add(describeOutcome(outcome));
     if (expected.every((text) => seen.has(text)) || [...seen].some((text) => !expected.includes(text))) break;
   }
