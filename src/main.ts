@@ -114,8 +114,10 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
     const mode = await chooseMode(invocation, fallback, logger);
     const refusedSettings = prepare(mode.config, logger);
     proxy = new KubeProxy({ mode, flags, nodeName, refusedSettings, logger, onFatal: fatal });
+    // Most of what the start has needed so far is not needed while the cluster is read, when most memory is in use.
+    void releasePages(logger);
     await proxy.start();
-    releasePagesOfStart(logger);
+    setTimeout(() => releasePages(logger), RELEASE_AFTER_MS).unref();
     return await ended;
   } finally {
     if (watched) watched.close();
@@ -124,10 +126,12 @@ async function runUntilStopped(invocation: Invocation, logger: Logger): Promise<
   }
 }
 
-function releasePagesOfStart(logger: Logger): void {
-  const release = (): Promise<unknown> =>
-    releaseProgramPages().catch((err) => logger.info({ err }, "pages of the start stay in memory"));
-  setTimeout(release, RELEASE_AFTER_MS).unref();
+async function releasePages(logger: Logger): Promise<void> {
+  try {
+    await releaseProgramPages();
+  } catch (err) {
+    logger.info({ err }, "pages of the program stay in memory");
+  }
 }
 
 // All is closed by now, and output to files and pipes is written. What a library cannot let go of, such as a credential

@@ -182,6 +182,20 @@ test("docs/operations.md loads every module that the trial of ipvs mode may find
   expect(modules.filter((module) => module !== "ip_set" && !loaded.includes(module))).toEqual([]);
 });
 
+test("every log line in docs/operations.md is one that the program writes", () => {
+  const section =
+    read("docs/operations.md")
+      .split(/^## /m)
+      .find((text) => text.startsWith("Logs\n")) ?? "";
+  const [, table = ""] = section.split("| line | level |");
+  const lines = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => line.replace(/…$/, "")),
+  );
+  expect(lines.length).toBeGreaterThan(20);
+  const sources = filesBelow("src", ".ts").map(read).join("\n");
+  expect(lines.filter((line) => !sources.includes(line))).toEqual([]);
+});
+
 test("docs/operations.md lists every reason of an event, and no other", () => {
   const code = filesBelow("src", ".ts").map(read).join("\n");
   const inCode = [...code.matchAll(/(?:reason: |(?:IP_VERSION|INVALID_FIELD) = )"(\w*[A-Z]\w+)"/g)];

@@ -21,19 +21,24 @@ const WARM_UP = 50;
 
 const buffer = libc.allocate(REQUEST_BYTES);
 /** struct timeval: seconds, microseconds. */
-const patience = libc.allocate(16);
-patience.bytes.writeBigInt64LE(5n);
+const timeval = libc.allocate(16);
+const PATIENCE_MS = 5_000;
+/**
+ * Before a Service is there, nobody answers a client, whose kernel asks again only after a second. One that comes back
+ * sooner notices the Service when it is there.
+ */
+const CONNECT_PATIENCE_MS = 20;
 
-/** Connects, asks once and ends the connection; whether there was an answer. */
+/** Connects, asks once and ends the connection; whether there was an answer. Gives up soon where nobody takes it. */
 export function askOnce(address: Buffer): boolean {
-  const fd = open();
+  const fd = open(CONNECT_PATIENCE_MS);
   const isAnswered = connectTo(fd, address) === 0 && exchange(fd);
   libc.close(fd);
   return isAnswered;
 }
 
 export class Converser {
-  readonly #fd = open();
+  readonly #fd = open(PATIENCE_MS);
 
   /** Connects to the first host. */
   constructor({ hosts, port }: Way) {
@@ -56,12 +61,19 @@ export class Converser {
   }
 }
 
-/** A socket that waits for what it does, but not forever. */
-function open(): number {
+/** A socket that waits for what it does, but not forever; to connect, and to send, for so many milliseconds. */
+function open(sendPatienceMs: number): number {
   const fd = libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  for (const name of [SO_RCVTIMEO, SO_SNDTIMEO])
-    libc.setsockopt(fd, SOL_SOCKET, name, patience.address, patience.bytes.length);
+  if (fd < 0) throw new Error(`socket: errno ${-fd}`);
+  setPatience(fd, SO_RCVTIMEO, PATIENCE_MS);
+  setPatience(fd, SO_SNDTIMEO, sendPatienceMs);
   return fd;
+}
+
+function setPatience(fd: number, option: number, milliseconds: number): void {
+  timeval.bytes.writeBigInt64LE(BigInt(Math.floor(milliseconds / 1_000)), 0);
+  timeval.bytes.writeBigInt64LE(BigInt((milliseconds % 1_000) * 1_000), 8);
+  libc.setsockopt(fd, SOL_SOCKET, option, timeval.address, timeval.bytes.length);
 }
 
 function exchange(fd: number): boolean {
