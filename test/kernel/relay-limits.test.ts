@@ -121,10 +121,13 @@ describe.skipIf(missing)(`relay, limits${missing ? `: skipped, ${missing}` : ""}
     using other = new TestServer(network.server, second);
     const [client, accepted] = await pair(server);
     const changed = { ...spec, endpoints: virtualPort("IPv4", "TCP", PORT, [second]).endpoints };
-    await relay.update({ upsert: [changed], drainMs: 400 });
+    await relay.update({ upsert: [changed], drainMs: 1_500 });
     await client.send("draining");
     expect((await accepted.readBytes(8)).toString()).toBe("draining");
     const [next, served] = await pair(other);
+    // The server may know of a connection before the relay does.
+    await next.send("new");
+    expect((await served.readBytes(3)).toString()).toBe("new");
     expect((await relay.stats()).ports[0]?.endpoints).toMatchObject([
       { endpoint: first, draining: true, active: 1 },
       { endpoint: second, draining: false, active: 1 },
