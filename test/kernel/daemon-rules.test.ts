@@ -96,7 +96,7 @@ describeIptables("rules", (variant) => {
   }
 
   async function answer(from: MemberName, host: string, port: number): Promise<string> {
-    const [outcome] = await bed.probe({ from, host, port, protocol: "TCP", timeoutMs: 500 });
+    const [outcome] = await bed.probe({ from, host, port, protocol: "TCP", timeoutMs: 5_000 });
     return typeof outcome === "object" ? outcome.answeredBy : String(outcome);
   }
 

@@ -51,7 +51,7 @@ afterAll(async () => {
 /** What some connections meet: `POD sees SOURCE`, or how they failed. */
 async function met(from: MemberName, host: string, more: { port?: number; source?: string } = {}) {
   const { port = 80, source } = more;
-  const probe = { from, protocol: "TCP", host, port, count: 8, timeoutMs: 700 } as const;
+  const probe = { from, protocol: "TCP", host, port, count: 8, timeoutMs: 2_000 } as const;
   const outcomes = await bed.probe(source === undefined ? probe : { ...probe, source });
   const texts = outcomes.map((each) =>
     typeof each === "object" ? `${each.answeredBy} sees ${each.seenSource}` : each,
