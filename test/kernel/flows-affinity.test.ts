@@ -93,9 +93,10 @@ describeKinds("affinity", ({ mode, options }) => {
   it("keeps every client at its endpoint, by cluster IP and by node port, and spreads the clients", async () => {
     const byClusterIP = await endpoints(LONG, "cluster IP", 4);
     const byNodePort = await endpoints(LONG, "node port", 4);
-    for (const clients of [...byClusterIP, ...byNodePort]) {
-      expect(new Set(clients)).toEqual(new Set(["p1", "p2", "r1"]));
-    }
+    const all = [...byClusterIP, ...byNodePort];
+    expect(new Set(all.flat())).toEqual(new Set(["p1", "p2", "r1"]));
+    // That one of three is chosen by none of a path's clients happens once in a thousand times; that two are, never.
+    for (const clients of all) expect(new Set(clients).size).toBeGreaterThan(1);
     // In nftables mode a client may have another endpoint for each address of the Service.
     if (mode === "iptables") expect(byNodePort).toEqual(byClusterIP);
   });

@@ -153,9 +153,9 @@ describe.skipIf(missing)(`relay, limits${missing ? `: skipped, ${missing}` : ""}
     await relay.update({ upsert: [spec] });
     using server = new TestServer(network.server, first);
     const [client, accepted] = await pair(server);
-    await relay.update({ upsert: [virtualPort("IPv4", "TCP", PORT, [])], drainMs: 200 });
+    await relay.update({ upsert: [virtualPort("IPv4", "TCP", PORT, [])], drainMs: 1_000 });
     await relay.update({ upsert: [spec] });
-    await sleep(400);
+    await sleep(1_500);
     await client.send("alive");
     expect((await accepted.readBytes(5)).toString()).toBe("alive");
     client.close();
@@ -169,7 +169,7 @@ describe.skipIf(missing)(`relay, limits${missing ? `: skipped, ${missing}` : ""}
     using server = new TestServer(network.server, first);
     const [client, accepted] = await pair(server);
     const [stubborn, held] = await pair(server);
-    const stopped = relay.stop({ graceMs: 1000 });
+    const stopped = relay.stop({ graceMs: 4_000 });
     await until("refused", async () => {
       using late = TestSocket.begin(network.client, destination);
       return (await late.read()) === "ECONNREFUSED";

@@ -99,7 +99,7 @@ describe.skipIf(missing)(`relay, UDP${missing ? `: skipped, ${missing}` : ""}`, 
   });
 
   it("remembers a client for longer once it had several replies", async () => {
-    relay = await network.startRelay({ udpIdleMs: 200, udpStreamIdleMs: 60_000 });
+    relay = await network.startRelay({ udpIdleMs: 1_000, udpStreamIdleMs: 60_000 });
     const endpoint = at(ADDRESSES.IPv4.servers[0], 8420);
     await relay.update({ upsert: [virtualPort("IPv4", "UDP", 8420, [endpoint])] });
     using _server = new EchoServer(network.server, endpoint);
@@ -110,7 +110,7 @@ describe.skipIf(missing)(`relay, UDP${missing ? `: skipped, ${missing}` : ""}`, 
       await client.read();
     }
     await until("the brief one is forgotten", async () => (await relay.stats()).associations === 1);
-    await sleep(500);
+    await sleep(1_500);
     expect((await relay.stats()).associations).toBe(1);
   });
 
