@@ -9,7 +9,7 @@ import { describeKinds } from "../support/testbed/suite.ts";
 import { type Probe, Testbed } from "../support/testbed/testbed.ts";
 
 const LONG = { clusterIP: { IPv4: "10.96.0.1", IPv6: "fd00:10:96::1" }, nodePort: 30_001, seconds: 10_800 };
-const SHORT = { clusterIP: { IPv4: "10.96.0.2", IPv6: "fd00:10:96::2" }, nodePort: 30_002, seconds: 2 };
+const SHORT = { clusterIP: { IPv4: "10.96.0.2", IPv6: "fd00:10:96::2" }, nodePort: 30_002, seconds: 5 };
 const PORT = 80;
 
 function objects(pods: readonly PodName[]): object[] {

@@ -25,7 +25,7 @@ function handle(request: AgentRequest): Promise<AgentAnswers[keyof AgentAnswers]
 
 function fetchText(url: string): Promise<FetchAnswer> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { timeout: 2_000 }, (response) => {
+    const request = get(url, { timeout: 10_000 }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk) => {
@@ -33,7 +33,7 @@ function fetchText(url: string): Promise<FetchAnswer> {
       });
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
     });
-    request.on("timeout", () => request.destroy(new Error("no answer within 2 s")));
+    request.on("timeout", () => request.destroy(new Error("no answer within 10 s")));
     request.on("error", reject);
   });
 }
