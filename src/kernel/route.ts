@@ -53,9 +53,10 @@ export function lookUpRoute(
     const [message] = socket.request("look up a route", lookUpRequest(family, mark));
     return message;
   } catch (error) {
-    // Which of them stands for "no route" depends on the kernel, and on routes that refuse. The last: no such family.
-    if (isNetlinkError(error, "ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL", "EAFNOSUPPORT"))
-      return undefined;
+    // Which of them stands for "no route" depends on the kernel, and on routes that refuse.
+    if (isNetlinkError(error, "ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL")) return undefined;
+    // No such family: with IPv6 switched off as a whole (ipv6.disable=1) it is the second.
+    if (isNetlinkError(error, "EAFNOSUPPORT", "EOPNOTSUPP")) return undefined;
     throw error;
   }
 }

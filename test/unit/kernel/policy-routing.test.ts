@@ -10,7 +10,7 @@ import {
   removeRouteRequest,
   removeRuleRequest,
 } from "../../../src/kernel/policy-routing.ts";
-import { lookUpRequest } from "../../../src/kernel/route.ts";
+import { defaultSource, lookUpRequest } from "../../../src/kernel/route.ts";
 import { encodeRequests, type NetlinkRequest } from "../../../src/netlink/messages.ts";
 import { NetlinkSocket } from "../../../src/netlink/socket.ts";
 import { fromHex, toHex } from "../netlink/hex.ts";
@@ -109,7 +109,7 @@ function answering(errnoOf: (type: number) => number): { socket: NetlinkSocket; 
   return { socket, types };
 }
 
-const [ENOENT, ESRCH, EPERM, ENETUNREACH, EAFNOSUPPORT] = [2, 3, 1, 101, 97];
+const [ENOENT, ESRCH, EPERM, ENETUNREACH, EAFNOSUPPORT, EOPNOTSUPP] = [2, 3, 1, 101, 97, 95];
 const [ADD_ROUTE, DELETE_ROUTE, GET_ROUTE, ADD_RULE, DELETE_RULE] = [24, 25, 26, 32, 33];
 
 test("what is missing is made, after what there is of it was removed", () => {
@@ -129,8 +129,19 @@ test("a kernel without policy routing has nothing to remove, and cannot have it"
   expect(() => ensurePolicyRoute(socket, IPv4)).toThrow("EAFNOSUPPORT");
 });
 
+test.each([
+  ["a default route", ENETUNREACH],
+  ["the family", EAFNOSUPPORT],
+  ["IPv6, which is switched off as a whole", EOPNOTSUPP],
+])("a host without %s sends from no address", (_what, errno) => {
+  const { socket, types } = answering(() => errno);
+  expect(defaultSource(socket, "IPv6")).toBeUndefined();
+  expect(types).toEqual([GET_ROUTE]);
+});
+
 test("other refusals are errors", () => {
   const { socket } = answering(() => EPERM);
   expect(() => hasPolicyRoute(socket, IPv4)).toThrow("EPERM");
+  expect(() => defaultSource(socket, "IPv4")).toThrow("EPERM");
   expect(() => removePolicyRoutes(socket, "IPv4", 10_256)).toThrow("EPERM");
 });
