@@ -4,7 +4,7 @@ import { IP_FAMILIES, type IpFamily, type PerFamily } from "../model/types.ts";
 import { AttributeReader } from "../netlink/attributes.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress } from "../netlink/inet.ts";
 import type { NetlinkMessage, NetlinkRequest } from "../netlink/messages.ts";
-import { findLink } from "./links.ts";
+import { findLink, LOOPBACK_INDEX } from "./links.ts";
 import { defaultSource } from "./route.ts";
 import { openRtnetlink } from "./rtnetlink.ts";
 
@@ -17,14 +17,6 @@ export const IFA_LOCAL = 2;
 /** Scope of an address that is valid everywhere (RT_SCOPE_UNIVERSE, linux/rtnetlink.h). */
 export const RT_SCOPE_UNIVERSE = 0;
 
-/** Whether the kernel has IPv6, and it is not switched off as a whole (`ipv6.disable=1`). */
-export function hasIPv6(): boolean {
-  return existsSync("/proc/net/if_inet6");
-}
-
-/** The loopback device is the first of every network namespace. */
-const LOOPBACK_INDEX = 1;
-
 /** The addresses of this network namespace, in the kernel's order. */
 export interface HostAddresses {
   /** Every address of every interface, loopback included. */
@@ -34,6 +26,11 @@ export interface HostAddresses {
    * is, the one from which the kernel sends to the rest of the world: the first interface may well be a bridge.
    */
   readonly outward: PerFamily<readonly string[]>;
+}
+
+/** Whether the kernel has IPv6, and it is not switched off as a whole (`ipv6.disable=1`). */
+export function hasIPv6(): boolean {
+  return existsSync("/proc/net/if_inet6");
 }
 
 export interface ListOptions {

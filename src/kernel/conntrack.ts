@@ -21,7 +21,7 @@ import {
   CTA_TUPLE_ZONE,
 } from "../netlink/ctnetlink.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6, AF_UNSPEC, decodeAddress, encodeAddress } from "../netlink/inet.ts";
+import { AF_UNSPEC, decodeAddress, encodeAddress, familyNumber } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_ACK } from "../netlink/messages.ts";
 import { NETLINK_NETFILTER, nfnetlinkReader, nfnetlinkWriter } from "../netlink/nfnetlink.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
@@ -123,7 +123,7 @@ function renderFlow(flow: FlowTuple | undefined): string {
 
 /** The dump of one family, filtered by protocol where the kernel can. */
 export function listRequest(family: IpFamily): NetlinkRequest {
-  const writer = nfnetlinkWriter(addressFamily(family));
+  const writer = nfnetlinkWriter(familyNumber(family));
   writer.nested(CTA_TUPLE_ORIG, () =>
     writer.nested(CTA_TUPLE_PROTO, () => writer.u8(CTA_PROTO_NUM, IPPROTO_UDP)),
   );
@@ -133,7 +133,7 @@ export function listRequest(family: IpFamily): NetlinkRequest {
 
 /** The deletion of one entry. (A CT_DELETE without a tuple would flush the whole table.) */
 export function deleteRequest(flow: FlowTuple): NetlinkRequest {
-  const writer = nfnetlinkWriter(addressFamily(flow.family));
+  const writer = nfnetlinkWriter(familyNumber(flow.family));
   const isIPv4 = flow.family === "IPv4";
   writer.nested(CTA_TUPLE_ORIG, () => {
     writer.nested(CTA_TUPLE_IP, () => {
@@ -153,7 +153,7 @@ export function deleteRequest(flow: FlowTuple): NetlinkRequest {
 
 /** Reads an entry of a dump; undefined when it is not UDP or of another family. Throws a NetlinkFormatError. */
 export function decodeUdpFlow(message: NetlinkMessage, family: IpFamily): UdpFlow | undefined {
-  if (message.payload[0] !== addressFamily(family)) return undefined;
+  if (message.payload[0] !== familyNumber(family)) return undefined;
   const attributes = nfnetlinkReader(message);
   const orig = emptyTuple();
   const reply = emptyTuple();
@@ -221,8 +221,4 @@ function readPorts(attributes: AttributeReader, tuple: Tuple): void {
     else if (attributes.type === CTA_PROTO_SRC_PORT) tuple.srcPort = attributes.u16be();
     else if (attributes.type === CTA_PROTO_DST_PORT) tuple.dstPort = attributes.u16be();
   }
-}
-
-function addressFamily(family: IpFamily): number {
-  return family === "IPv4" ? AF_INET : AF_INET6;
 }

@@ -18,12 +18,17 @@ export function machineCpuCount(onlineFile = "/sys/devices/system/cpu/online"): 
 
 /** Counts a list such as `0-3,8,10-11`; 0 when it is none. */
 export function countCpuList(list: string): number {
-  let count = 0;
+  return parseCpuList(list).length;
+}
+
+/** The numbers in such a list, as the kernel has them in sysfs and in /proc/PID/status; none when it is no list. */
+export function parseCpuList(list: string): readonly number[] {
+  const numbers: number[] = [];
   for (const range of list.trim().split(",")) {
     const match = /^(\d+)(?:-(\d+))?$/.exec(range);
-    if (match === null) return 0;
+    if (match === null) return [];
     const first = Number(match[1]);
-    count += Math.max(0, Number(match[2] ?? first) - first + 1);
+    for (let cpu = first; cpu <= Number(match[2] ?? first); cpu++) numbers.push(cpu);
   }
-  return count;
+  return numbers;
 }

@@ -21,6 +21,9 @@ const IFF_NOARP = 0x80;
 
 const DUMMY = "dummy";
 
+/** The loopback device is the first of every network namespace. */
+export const LOOPBACK_INDEX = 1;
+
 export interface Link {
   readonly index: number;
   readonly name: string;

@@ -8,10 +8,11 @@
 import type { IpFamily } from "../model/types.ts";
 import { AttributeReader, AttributeWriter } from "../netlink/attributes.ts";
 import { isNetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
+import { familyNumber } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import { RT_SCOPE_UNIVERSE } from "./addresses.ts";
+import { LOOPBACK_INDEX } from "./links.ts";
 import { lookUpRoute, RTMSG_BYTES, routeHeader } from "./route.ts";
 
 const RTM_NEWROUTE = 24;
@@ -32,9 +33,6 @@ const RTPROT_BOOT = 3;
 const RT_SCOPE_HOST = 254;
 /** In a request to delete: whatever the scope. */
 const RT_SCOPE_NOWHERE = 255;
-/** The loopback device is the first of every network namespace. */
-const LOOPBACK_INDEX = 1;
-
 /** What there is to be; the table is nobody else's. */
 export interface PolicyRoute {
   readonly family: IpFamily;
@@ -113,7 +111,7 @@ export function removeRuleRequest(family: IpFamily, table: number): NetlinkReque
 
 function ruleWriter(family: IpFamily, table: number): AttributeWriter {
   const header = Buffer.alloc(FIB_RULE_HDR_BYTES);
-  header.writeUInt8(family === "IPv4" ? AF_INET : AF_INET6, 0);
+  header.writeUInt8(familyNumber(family), 0);
   header.writeUInt8(FR_ACT_TO_TBL, 7);
   return new AttributeWriter(header).u32(FRA_TABLE, table);
 }

@@ -2,7 +2,7 @@
 import type { IpFamily } from "../model/types.ts";
 import { AttributeReader, AttributeWriter } from "../netlink/attributes.ts";
 import { isNetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6, decodeAddress, encodeAddress } from "../netlink/inet.ts";
+import { decodeAddress, encodeAddress, familyNumber } from "../netlink/inet.ts";
 import type { NetlinkMessage, NetlinkRequest } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 
@@ -29,7 +29,7 @@ interface RouteFields {
 export function routeHeader(family: IpFamily, fields: RouteFields): Buffer {
   const { prefixLength = 0, protocol = 0, scope = 0, type = 0, flags = 0 } = fields;
   const header = Buffer.alloc(RTMSG_BYTES);
-  header.set([family === "IPv4" ? AF_INET : AF_INET6, prefixLength, 0, 0, 0, protocol, scope, type]);
+  header.set([familyNumber(family), prefixLength, 0, 0, 0, protocol, scope, type]);
   header.writeUInt32LE(flags, 8);
   return header;
 }

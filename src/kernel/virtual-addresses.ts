@@ -2,7 +2,7 @@
 import type { IpFamily } from "../model/types.ts";
 import { AttributeWriter } from "../netlink/attributes.ts";
 import { isNetlinkError, type KernelStatus, NetlinkError } from "../netlink/errors.ts";
-import { AF_INET, AF_INET6, encodeAddress } from "../netlink/inet.ts";
+import { AF_INET, AF_INET6, encodeAddress, familyNumber } from "../netlink/inet.ts";
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import {
@@ -42,7 +42,7 @@ export async function listLinkAddresses(
   index: number,
   family: IpFamily,
 ): Promise<string[]> {
-  const number = family === "IPv4" ? AF_INET : AF_INET6;
+  const number = familyNumber(family);
   const messages = await socket.dumpAll(`list addresses of link ${index}`, listRequest(number));
   return [...addressesOf(messages.filter(isOnLink(index)).filter(isVirtual(family)), number)];
 }

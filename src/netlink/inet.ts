@@ -6,6 +6,11 @@ export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
+/** The AF_… number of a family. */
+export function familyNumber(family: "IPv4" | "IPv6"): number {
+  return family === "IPv4" ? AF_INET : AF_INET6;
+}
+
 /** Bytes of an address given as text. Throws a RangeError on anything else, zone ids included. */
 export function encodeAddress(text: string): Buffer {
   if (isIPv4(text)) return encodeIPv4(text);

@@ -1,5 +1,5 @@
 /** The relay as the worker runs it: requests in, answers out, and the loop until it is told to stop. */
-import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
+import { familyNumber } from "../netlink/inet.ts";
 import { raiseDescriptorLimit } from "./descriptor-limit.ts";
 import { FailureLog } from "./failure-log.ts";
 import * as libc from "./libc.ts";
@@ -97,7 +97,7 @@ export class Engine {
   }
 
   #accept({ fd, port, options: { family, protocol, source } }: OpenedListener): void {
-    if (protocol === "TCP") this.#tcp.addListener(fd, source, family === "IPv4" ? AF_INET : AF_INET6);
+    if (protocol === "TCP") this.#tcp.addListener(fd, source, familyNumber(family));
     else this.#udp.addListener(fd, source, port);
   }
 

@@ -1,5 +1,5 @@
 /** Opens the sockets that the kernel redirects clients to. */
-import { AF_INET, AF_INET6 } from "../netlink/inet.ts";
+import { familyNumber } from "../netlink/inet.ts";
 import { setKeepalive, UNSENT_BYTES } from "./connection.ts";
 import {
   EADDRINUSE,
@@ -54,7 +54,7 @@ function openOn(options: ListenerOptions, port: number, keepaliveMs: number): nu
   const isTcp = options.protocol === "TCP";
   const fd = checked(
     `open ${options.protocol} socket`,
-    openSocket(options.family === "IPv4" ? AF_INET : AF_INET6, isTcp ? SOCK_STREAM : SOCK_DGRAM),
+    openSocket(familyNumber(options.family), isTcp ? SOCK_STREAM : SOCK_DGRAM),
   );
   if (options.family === "IPv6") setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   let result = isTcp ? prepareTcp(fd, options, keepaliveMs) : prepareUdp(fd, options);

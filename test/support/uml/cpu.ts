@@ -4,19 +4,12 @@
  */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { parseCpuList } from "../../../src/kernel/cpu-count.ts";
 
 /** A CPU that is nobody else's until it is released, or this process ends. */
 export interface ClaimedCpu {
   readonly cpu: number;
   release(): void;
-}
-
-/** CPUs that this process may use, as `Cpus_allowed_list` in /proc/PID/status has them: `0-3,8`. */
-export function parseCpuList(list: string): readonly number[] {
-  return list.split(",").flatMap((range) => {
-    const [first = 0, last = first] = range.split("-").map(Number);
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  });
 }
 
 /** The first CPU that no other user-mode Linux has; undefined when each has one already. */

@@ -48,8 +48,8 @@ const BOOT_TIMEOUT_MS = 120_000;
 
 /** Resolves with the command's exit code; rejects with an {@link UmlError} when it could not be run to its end. */
 export async function runInUml(command: UmlCommand): Promise<number> {
-  const folder = createTemporaryFolder();
   const claim = await claimCpu();
+  const folder = createTemporaryFolder();
   try {
     await prepareJob(folder, INIT, command);
     return await new Instance(folder, claim?.cpu, command).ended;

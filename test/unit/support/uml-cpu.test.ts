@@ -1,7 +1,8 @@
 /** Which CPU each user-mode Linux of a test run gets. */
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { type ClaimedCpu, claimCpu, parseCpuList } from "../../support/uml/cpu.ts";
+import { parseCpuList } from "../../../src/kernel/cpu-count.ts";
+import { type ClaimedCpu, claimCpu } from "../../support/uml/cpu.ts";
 
 test.each([
   ["0", [0]],
